@@ -1,0 +1,88 @@
+"""The contract of a partitioned log: `Broker` for records and offsets, `BrokerAdmin` for topics.
+
+Every implementation in `brokers` keeps it, and `tests/contracts` holds them to it. Topics are named as the broker
+names them (`names.TopicName.full`). All calls are safe from many tasks of the loop that opened the broker.
+
+Errors, on every call: NotFound for an unknown topic or partition (nothing is ever created by looking),
+Disconnected while the broker is out of reach. A caller that is cancelled leaves nothing half done.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+from app.deadline import Deadline
+from app.record import Fetched, Limit, NewRecord, Outcome, Position
+from app.topic import TopicInfo, TopicSpec
+
+BrokerKind = Literal["memory", "sqlite", "kafka"]
+
+
+class Broker(Protocol):
+    """Records in, records out, and how far each consumer group has read."""
+
+    @property
+    def kind(self) -> BrokerKind: ...
+
+    async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+        """Append the records, each to its own partition; one outcome per record, in order.
+
+        `Written` means durable: acknowledged by all in-sync replicas, or on disk after a commit. The records of one
+        partition become consecutive offsets in the order given, all of them or none, as far as one record batch
+        holds them. Where the broker keeps a dedupe window, a record whose `event_id` was written to this topic
+        within the window, earlier in this call, or by a call still in flight, is not stored again: its outcome is
+        the first one's position with `duplicate=True`.
+        By the deadline every record has an outcome; one that may still be written is `Failed` with outcome `unknown`.
+        Raises NotFound when nothing was written because topic or partition are unknown.
+        """
+        ...
+
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
+        """Records from `at.offset` on, oldest first, committed transactions only.
+
+        The offset is clamped to [log start, high watermark]. Returns as soon as anything is there; with nothing there,
+        after at most `wait` seconds. The first record is returned even if it is larger than `limit.max_bytes`.
+        May be cancelled at any moment.
+        """
+        ...
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        """The next offset to read, of each partition for which the group has committed one."""
+        ...
+
+    async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        """Set the group's next offsets to read; durable as records are. Partitions not named keep theirs."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the broker answers. Raises Disconnected."""
+        ...
+
+
+class BrokerAdmin(Protocol):
+    """Topics: which there are, what they are, new ones, fewer."""
+
+    async def topics(self) -> dict[str, int]:
+        """Every topic's name and number of partitions, internal ones included."""
+        ...
+
+    async def describe(self, topic: str) -> TopicInfo:
+        """One topic, with fresh figures. Raises NotFound."""
+        ...
+
+    async def create(self, spec: TopicSpec) -> None:
+        """Return when the topic can be written and read. Raises AlreadyExists, ValidationFailed (the broker's reason)."""
+        ...
+
+    async def delete(self, topic: str) -> None:
+        """Return when the topic is gone, with its records and committed offsets; its name can be used again at once."""
+        ...
+
+
+class Log(Broker, BrokerAdmin, Protocol):
+    """Both sides of one log, with a lifetime: `open` connects or raises, `close` gives everything back."""
+
+    async def open(self) -> None:
+        """Raises Disconnected (try again later), ResourceUnavailable (it is taken by somebody else)."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,189 @@
+"""A log in memory: the whole contract, nothing on disk. For development, for tests, and for reading first."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.brokers.dedupe import DedupeWindow
+from app.brokers.wakeups import Wakeups
+from app.deadline import Clock, Deadline
+from app.errors import AlreadyExists, NotFound
+from app.record import Fetched, Limit, NewRecord, Outcome, Position, Record, Written, record_size
+from app.topic import PartitionInfo, TopicConfigs, TopicInfo, TopicSpec, check_embedded
+
+
+@dataclass(slots=True)
+class _Partition:
+    records: list[Record] = field(default_factory=list)
+    log_start: int = 0
+
+    @property
+    def high_watermark(self) -> int:
+        return self.log_start + len(self.records)
+
+    def size(self) -> int:
+        return sum(record_size(r.key, r.value, r.headers) for r in self.records)
+
+    def drop_oldest(self, count: int) -> None:
+        del self.records[:count]
+        self.log_start += count
+
+
+@dataclass(slots=True)
+class _Topic:
+    spec: TopicSpec
+    configs: TopicConfigs
+    partitions: list[_Partition]
+    seen: DedupeWindow
+    committed: dict[str, dict[int, int]] = field(default_factory=dict)
+
+
+class MemoryBroker:
+    """`Log` in this process's memory. Its clock is passed in; retention runs every `retention_interval` seconds."""
+
+    kind = "memory"
+
+    def __init__(
+        self, *, clock: Clock, dedupe_window_secs: int, dedupe_max_ids: int, retention_interval: float = 30
+    ) -> None:
+        self._clock = clock
+        self._window = dedupe_window_secs * 1000
+        self._max_ids = dedupe_max_ids
+        self._retention_interval = retention_interval
+        self._topics: dict[str, _Topic] = {}
+        self._wakeups = Wakeups()
+        self._retention: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        self._retention = asyncio.create_task(self._retain_forever(), name="retention")
+
+    async def close(self) -> None:
+        if self._retention is not None:
+            self._retention.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._retention
+
+    async def ping(self) -> None:
+        return
+
+    async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+        target = self._topic(topic)
+        for record in records:
+            self._partition(topic, record.partition)
+        now_ms = int(self._clock() * 1000)
+        outcomes: list[Outcome] = [self._append(target, record, now_ms) for record in records]
+        for partition in {record.partition for record in records}:
+            self._wakeups.wake((topic, partition))
+        return outcomes
+
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
+        partition = self._partition(at.topic, at.partition)
+        offset = _clamp(at.offset, partition)
+        if wait and offset >= partition.high_watermark:
+            await self._wakeups.wait((at.topic, at.partition), wait)
+            partition = self._partition(at.topic, at.partition)
+            offset = _clamp(offset, partition)
+        start = offset - partition.log_start
+        records: list[Record] = []
+        size = 0
+        for record in partition.records[start : start + limit.count]:
+            size += len(record.value or b"")
+            if records and size > limit.max_bytes:
+                break
+            records.append(record)
+        return Fetched(records, offset + len(records), partition.high_watermark, partition.log_start)
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        return dict(self._topic(topic).committed.get(group, {}))
+
+    async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        for partition in offsets:
+            self._partition(topic, partition)
+        self._topic(topic).committed.setdefault(group, {}).update(offsets)
+
+    async def topics(self) -> dict[str, int]:
+        return {name: len(topic.partitions) for name, topic in self._topics.items()}
+
+    async def describe(self, topic: str) -> TopicInfo:
+        found = self._topic(topic)
+        return TopicInfo(
+            name=topic,
+            partitions=tuple(
+                replace(PartitionInfo(number), log_start_offset=p.log_start, high_watermark=p.high_watermark)
+                for number, p in enumerate(found.partitions)
+            ),
+            configs=dict(found.spec.configs),
+            size_bytes=sum(p.size() for p in found.partitions),
+        )
+
+    async def create(self, spec: TopicSpec) -> None:
+        if spec.name in self._topics:
+            raise AlreadyExists(f"topic '{spec.name}' exists already")
+        self._topics[spec.name] = _Topic(
+            spec=spec,
+            configs=check_embedded(spec),
+            partitions=[_Partition() for _ in range(spec.partitions)],
+            seen=DedupeWindow(self._window, self._max_ids),
+        )
+
+    async def delete(self, topic: str) -> None:
+        self._topic(topic)
+        del self._topics[topic]
+        self._wakeups.wake_topic(topic)
+
+    def _topic(self, topic: str) -> _Topic:
+        if topic not in self._topics:
+            raise NotFound(f"topic '{topic}' does not exist")
+        return self._topics[topic]
+
+    def _partition(self, topic: str, partition: int) -> _Partition:
+        partitions = self._topic(topic).partitions
+        if not 0 <= partition < len(partitions):
+            raise NotFound(f"partition {partition} does not exist: topic '{topic}' has {len(partitions)}")
+        return partitions[partition]
+
+    def _append(self, topic: _Topic, record: NewRecord, now_ms: int) -> Written:
+        if record.event_id and (first := topic.seen.find(record.event_id, now_ms)):
+            return first
+        partition = topic.partitions[record.partition]
+        written = Written(record.partition, partition.high_watermark, record.timestamp_ms)
+        partition.records.append(
+            Record(written.offset, record.timestamp_ms, record.key, record.value, record.headers)
+        )
+        if record.event_id:
+            topic.seen.add(record.event_id, written)
+        return written
+
+    async def _retain_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._retention_interval)
+            now_ms = int(self._clock() * 1000)
+            for topic in self._topics.values():
+                if topic.configs.deletes:
+                    for partition in topic.partitions:
+                        _retain(partition, topic.configs, now_ms)
+
+
+def _clamp(offset: int, partition: _Partition) -> int:
+    return min(max(offset, partition.log_start), partition.high_watermark)
+
+
+def _retain(partition: _Partition, configs: TopicConfigs, now_ms: int) -> None:
+    """Drop what is too old, then what is too much, oldest first."""
+    too_old = 0
+    if configs.retention_ms >= 0:
+        for record in partition.records:
+            if record.timestamp_ms >= now_ms - configs.retention_ms:
+                break
+            too_old += 1
+    partition.drop_oldest(too_old)
+    if configs.retention_bytes >= 0:
+        excess = partition.size() - configs.retention_bytes
+        too_many = 0
+        for record in partition.records:
+            if excess <= 0:
+                break
+            excess -= record_size(record.key, record.value, record.headers)
+            too_many += 1
+        partition.drop_oldest(too_many)

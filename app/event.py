@@ -1,0 +1,269 @@
+"""The event: its envelope, its payloads, and its one form on the log.
+
+An event is validated as a whole, but what the client wrote is kept to the digit: the members of its JSON are sliced
+out and joined again, and only the id, the timestamp and the money of orders are written anew.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+)
+from pydantic_core import PydanticCustomError
+
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _event_type(text: str) -> str:
+    if _CONTROL.search(text):
+        raise PydanticCustomError("event_type", "must not contain control characters")
+    return text
+
+
+def _email(text: str) -> str:
+    if not _EMAIL.fullmatch(text):
+        raise PydanticCustomError("email", "must be an e-mail address")
+    return text
+
+
+def _ip_address(text: str) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise PydanticCustomError("ip_address", "must be an IPv4 or IPv6 address") from None
+    return text
+
+
+def _exact(value: object) -> object:
+    """Money as digits only; pydantic alone would also take '1_000' and ' 1 '."""
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        raise PydanticCustomError("money", "must be a decimal number")
+    return value
+
+
+def _moment(value: object) -> datetime:
+    """RFC 3339 text or epoch seconds (https://www.rfc-editor.org/rfc/rfc3339), in UTC, cut to microseconds."""
+    try:
+        if isinstance(value, str):
+            moment = msgspec.convert(value, datetime)
+            if moment.tzinfo is None:
+                raise PydanticCustomError("timestamp", "must say its offset from UTC, such as Z or +02:00")
+            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+    except (msgspec.ValidationError, ValueError, OverflowError, OSError):
+        pass
+    raise PydanticCustomError("timestamp", "must be an RFC 3339 time or a number of seconds since 1970")
+
+
+UUID_PATTERN = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+UuidText = Annotated[
+    str, StringConstraints(pattern=UUID_PATTERN, to_lower=True), Field(json_schema_extra={"format": "uuid"})
+]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Money = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=38, allow_inf_nan=False)]
+Email = Annotated[str, AfterValidator(_email)]
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class _Model(BaseModel):
+    """Unknown members are allowed and not looked at: what is stored is joined from the client's own text."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class UserCreated(_Model):
+    action: Literal["Created"]
+    user_id: UuidText
+    email: Email
+    name: str
+
+
+class UserUpdated(_Model):
+    action: Literal["Updated"]
+    user_id: UuidText
+    email: Email | None = None
+    name: str | None = None
+
+
+class UserDeleted(_Model):
+    action: Literal["Deleted"]
+    user_id: UuidText
+
+
+class UserLoggedIn(_Model):
+    action: Literal["LoggedIn"]
+    user_id: UuidText
+    ip_address: IpAddress
+
+
+class OrderItem(_Model):
+    product_id: ShortText
+    quantity: Annotated[int, Field(strict=True, ge=1)]
+    unit_price: Money
+
+
+class OrderCreated(_Model):
+    action: Literal["Created"]
+    order_id: UuidText
+    user_id: UuidText
+    items: list[OrderItem]
+    total_amount: Money
+
+
+class OrderUpdated(_Model):
+    action: Literal["Updated"]
+    order_id: UuidText
+    status: Literal["pending", "confirmed", "processing", "shipped", "delivered", "cancelled"]
+
+
+class OrderCancelled(_Model):
+    action: Literal["Cancelled"]
+    order_id: UuidText
+    reason: str
+
+
+class OrderShipped(_Model):
+    action: Literal["Shipped"]
+    order_id: UuidText
+    tracking_number: str
+    carrier: str
+
+
+class UserPayload(_Model):
+    type: Literal["User"]
+    data: Annotated[UserCreated | UserUpdated | UserDeleted | UserLoggedIn, Field(discriminator="action")]
+
+
+class OrderPayload(_Model):
+    type: Literal["Order"]
+    data: Annotated[OrderCreated | OrderUpdated | OrderCancelled | OrderShipped, Field(discriminator="action")]
+
+
+class GenericPayload(_Model):
+    type: Literal["Generic"]
+    data: Any
+
+
+Payload = Annotated[UserPayload | OrderPayload | GenericPayload, Field(discriminator="type")]
+
+
+class Event(_Model):
+    """One fact. Unknown members are kept; optional ones that are unset, or null, are left out."""
+
+    id: UuidText | None = None
+    event_type: Annotated[ShortText, AfterValidator(_event_type)]
+    timestamp: Moment | None = None
+    payload: Payload
+    correlation_id: UuidText | None = None
+    causation_id: UuidText | None = None
+    source: str | None = None
+    aggregate_id: str | None = None
+    aggregate_type: str | None = None
+    version: Annotated[int, Field(strict=True, ge=1, lt=2**63)] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+ALIASES = {"event_id": "id", "data": "payload"}
+_OPTIONAL = tuple(name for name, field in Event.model_fields.items() if not field.is_required())
+_EVENT = TypeAdapter(Event)
+
+Members = dict[str, msgspec.Raw]
+_members = msgspec.json.Decoder(Members).decode
+_exact_numbers = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class EncodedEvent(msgspec.Struct, frozen=True):
+    """A valid event in the form in which it goes onto the log, with what the record's headers and key need of it."""
+
+    id: str
+    event_type: str
+    value: bytes
+    aggregate_id: str | None
+    correlation_id: str | None
+    causation_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventEncoder:
+    """Turns a client's JSON into events. `now` and `new_id` stand in for what the client left out."""
+
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+    def encode(self, parsed: Any, raw: bytes | msgspec.Raw) -> EncodedEvent:
+        """The event told by `parsed` (strictly parsed JSON) and `raw` (the same text without insignificant whitespace).
+
+        Raises pydantic.ValidationError.
+        """
+        if not isinstance(parsed, dict):
+            return _EVENT.validate_python(parsed)  # type: ignore[return-value]  # it always raises
+        members = _members(raw)
+        _settle(parsed, members)
+        if isinstance(payload := parsed.get("payload"), dict) and payload.get("type") == "Order":
+            parsed["payload"] = _exact_numbers(members["payload"])
+        event = _EVENT.validate_python(parsed)
+        payload = event.payload
+        if isinstance(payload, OrderPayload) and isinstance(payload.data, OrderCreated):
+            members["payload"] = _money_as_text(members["payload"], payload.data)
+        event_id = event.id or self.new_id()
+        moment = event.timestamp or self.now()
+        lead = {"id": event_id, "event_type": members.pop("event_type"), "timestamp": moment}
+        members.pop("id", None)
+        members.pop("timestamp", None)
+        return EncodedEvent(
+            id=event_id,
+            event_type=event.event_type,
+            value=_encode(lead | members),
+            aggregate_id=event.aggregate_id,
+            correlation_id=event.correlation_id,
+            causation_id=event.causation_id,
+        )
+
+
+def _settle(parsed: dict[str, Any], members: dict[str, Any]) -> None:
+    """Read the aliases under their own names (a member given under both counts as its own name says); drop nulls."""
+    for alias, name in ALIASES.items():
+        if alias in parsed:
+            for form in (parsed, members):
+                value = form.pop(alias)
+                form.setdefault(name, value)
+    if None in parsed.values():
+        for name in _OPTIONAL:
+            if name in parsed and parsed[name] is None:
+                del members[name]
+
+
+def _money_as_text(payload: msgspec.Raw, order: OrderCreated) -> msgspec.Raw:
+    """The payload with each amount as a decimal string, everything else as it was."""
+    outer = _members(payload)
+    data = _members(outer["data"])
+    items = msgspec.json.decode(data["items"], type=list[Members])
+    data["total_amount"] = _text(order.total_amount)
+    data["items"] = _raw([{**raw, "unit_price": _text(item.unit_price)} for raw, item in zip(items, order.items, strict=True)])
+    return _raw({**outer, "data": _raw(data)})
+
+
+def _text(amount: Decimal) -> msgspec.Raw:
+    return _raw(format(amount, "f"))
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(_encode(value))

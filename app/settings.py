@@ -1,0 +1,193 @@
+"""All settings, as one frozen object. The only reader of the environment, of `.env` and of the configuration file.
+
+Precedence: flag; `BIND_ADDRESS`, then `HOST` and `PORT`; environment, `.env`, TOML file, default.
+An empty value counts as unset. `.env.example` documents every variable.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from app.broker_url import BrokerUrl, parse_broker_url
+from app.errors import ConfigError, ValidationFailed
+from app.names import MAX_PARTITIONS, check_new_name
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]*):([0-9]{1,5})")
+_PLACEHOLDER = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_LEVELS = {"debug", "info", "warning", "error", "critical"}
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """Each field is the environment variable of the same name, in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = "0.0.0.0"  # noqa: S104  # a server meant to be reached; compose and containers need it
+    port: Port = 8000
+    bind_address: str | None = None
+
+    broker_url: SecretStr = SecretStr("sqlite:///data/log.db")
+    startup_require_broker: bool = False
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ssl_cafile: Path | None = None
+    kafka_ssl_certfile: Path | None = None
+    kafka_ssl_keyfile: Path | None = None
+    kafka_ssl_password: SecretStr | None = None
+
+    default_stream: str = "sample-stream"
+    default_topic: str = "events"
+    default_partitions: Annotated[int, Field(ge=1, le=MAX_PARTITIONS)] = 3
+    default_replication_factor: Positive | None = None
+    topic_retention_ms: Annotated[int, Field(ge=-1)] = 604_800_000
+    consumer_group_prefix: str = "http-"
+
+    batch_max_size: Positive = 1000
+    poll_max_count: Annotated[int, Field(ge=1, le=10_000)] = 100
+    max_request_body_size: Positive = 10_485_760
+    max_message_bytes: Positive = 1_000_000
+    max_inflight_bytes: Positive = 67_108_864
+    dedupe_window_secs: Annotated[int, Field(ge=0)] = 600
+    dedupe_max_ids: Positive = 200_000
+    retention_check_interval_secs: Annotated[float, Field(gt=0)] = 30
+
+    operation_timeout_secs: Annotated[float, Field(gt=0)] = 30
+    reconnect_base_delay_ms: Positive = 1000
+    reconnect_max_delay_ms: Positive = 30_000
+    health_check_interval_secs: Annotated[float, Field(gt=0)] = 30
+
+    log_level: str = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    @field_validator("broker_url")
+    @classmethod
+    def _readable_url(cls, value: SecretStr) -> SecretStr:
+        parse_broker_url(value.get_secret_value())
+        return value
+
+    @field_validator("bind_address")
+    @classmethod
+    def _host_and_port(cls, value: str | None) -> str | None:
+        match = _ADDRESS.fullmatch(value) if value is not None else None
+        if value is not None and (match is None or int(match[2]) > 65535):
+            raise ValueError("must be host:port, such as 127.0.0.1:8080 or [::1]:8080")
+        return value
+
+    @field_validator("default_stream", "default_topic")
+    @classmethod
+    def _legal_name(cls, value: str, info: Any) -> str:
+        try:
+            check_new_name(info.field_name.removeprefix("default_"), value, dots=info.field_name == "default_topic")
+        except ValidationFailed as error:
+            raise ValueError(error.message) from None
+        return value
+
+    @field_validator("consumer_group_prefix")
+    @classmethod
+    def _legal_prefix(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,50}", value):
+            raise ValueError("must be 1–50 of the characters A-Z a-z 0-9 . _ -")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _level_per_module(cls, value: str) -> str:
+        for part in value.split(","):
+            if part.strip().rpartition("=")[2].lower() not in _LEVELS:
+                raise ValueError(f"must be one of {', '.join(sorted(_LEVELS))}, or such as info,app.gateway=debug")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.reconnect_base_delay_ms > self.reconnect_max_delay_ms:
+            raise ValueError("RECONNECT_BASE_DELAY_MS must not be larger than RECONNECT_MAX_DELAY_MS")
+        if self.max_inflight_bytes < self.max_request_body_size:
+            raise ValueError("MAX_INFLIGHT_BYTES must not be smaller than MAX_REQUEST_BODY_SIZE")
+        return self
+
+    @property
+    def broker(self) -> BrokerUrl:
+        """Which log to stand on."""
+        return parse_broker_url(self.broker_url.get_secret_value())
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen at."""
+        match = _ADDRESS.fullmatch(self.bind_address or "")
+        if match is None:
+            return self.host, self.port
+        return match[1].strip("[]") or "0.0.0.0", int(match[2])  # noqa: S104  # ":8080" means everywhere
+
+
+def load_settings(
+    environ: Mapping[str, str],
+    *,
+    flags: Mapping[str, Any] | None = None,
+    dotenv: Path | None = None,
+    config: Path | None = None,
+) -> Settings:
+    """Settings from all sources. Raises ConfigError with one line that names variable, value and what is expected."""
+    known = Settings.model_fields
+    from_file = _toml(config, environ) if config else {}
+    from_dotenv = dotenv_values(dotenv, interpolate=False) if dotenv and dotenv.is_file() else {}
+    values: dict[str, Any] = {}
+    for source in (from_file, from_dotenv, environ):
+        values |= {n.lower(): v for n, v in source.items() if n.lower() in known and n.isupper() and v not in (None, "")}
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, values)) from None
+
+
+def _toml(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The file's values under their variables' names: `[kafka] ssl_cafile` is `KAFKA_SSL_CAFILE`."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"--config: {str(path)!r} can't be used, expected a TOML file: {error}") from None
+    values: dict[str, Any] = {}
+    for name, value in _flat(tree):
+        if name.lower() not in Settings.model_fields:
+            raise ConfigError(f"{name}: {value!r} in {path} sets nothing, expected the name of a setting")
+        values[name] = _filled(name, value, environ) if isinstance(value, str) else value
+    return values
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        name = f"{prefix}{key}".upper()
+        pairs += _flat(value, f"{name}_") if isinstance(value, dict) else [(name, value)]
+    return pairs
+
+
+def _filled(name: str, text: str, environ: Mapping[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        found = environ.get(match[1]) or match[2]
+        if found is None:
+            raise ConfigError(f"{name}: '{match[0]}' refers to an unset variable, expected {match[1]} in the environment")
+        return found
+
+    return _PLACEHOLDER.sub(value, text)
+
+
+def _one_line(error: ValidationError, values: Mapping[str, Any]) -> str:
+    first = error.errors(include_url=False)[0]
+    reason = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if not first["loc"]:
+        return reason
+    name = str(first["loc"][0])
+    secret = "password" in name or name == "broker_url"
+    shown = "the value given (not shown)" if secret else repr(values.get(name))
+    return f"{name.upper()}: {shown} is refused, it {reason}"

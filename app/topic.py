@@ -1,0 +1,138 @@
+"""What a topic is made of: the wish for a new one, its configuration, its description.
+
+Configuration names and values are Kafka's (https://kafka.apache.org/documentation/#topicconfigs), on every broker.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.errors import ValidationFailed
+
+RETENTION_MS = "retention.ms"
+RETENTION_BYTES = "retention.bytes"
+CLEANUP_POLICY = "cleanup.policy"
+MAX_MESSAGE_BYTES = "max.message.bytes"
+MIN_INSYNC_REPLICAS = "min.insync.replicas"
+
+DEFAULT_CONFIGS: Mapping[str, str] = {
+    CLEANUP_POLICY: "delete",
+    RETENTION_MS: "604800000",
+    RETENTION_BYTES: "-1",
+    MAX_MESSAGE_BYTES: "1048588",
+}
+
+KAFKA_CONFIGS = frozenset(
+    {
+        *DEFAULT_CONFIGS,
+        MIN_INSYNC_REPLICAS,
+        "compression.gzip.level",
+        "compression.lz4.level",
+        "compression.type",
+        "compression.zstd.level",
+        "delete.retention.ms",
+        "file.delete.delay.ms",
+        "flush.messages",
+        "flush.ms",
+        "index.interval.bytes",
+        "local.retention.bytes",
+        "local.retention.ms",
+        "max.compaction.lag.ms",
+        "message.timestamp.after.max.ms",
+        "message.timestamp.before.max.ms",
+        "message.timestamp.type",
+        "min.cleanable.dirty.ratio",
+        "min.compaction.lag.ms",
+        "preallocate",
+        "remote.storage.enable",
+        "segment.bytes",
+        "segment.index.bytes",
+        "segment.jitter.ms",
+        "segment.ms",
+        "unclean.leader.election.enable",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicConfigs:
+    """The configuration that the gateway itself acts on, read out of Kafka's names and texts."""
+
+    retention_ms: int
+    retention_bytes: int
+    max_message_bytes: int
+    compacted: bool
+    deletes: bool
+
+    @classmethod
+    def read(cls, configs: Mapping[str, str]) -> "TopicConfigs":
+        """Raises ValidationFailed for a value that Kafka would refuse."""
+        known = {**DEFAULT_CONFIGS, **configs}
+        policies = {part.strip() for part in known[CLEANUP_POLICY].split(",")}
+        if not policies <= {"delete", "compact"}:
+            raise ValidationFailed.of(
+                f"configs.{CLEANUP_POLICY}", f"must be 'delete', 'compact' or both, not {known[CLEANUP_POLICY]!r}"
+            )
+        return cls(
+            retention_ms=_integer(known, RETENTION_MS, least=-1),
+            retention_bytes=_integer(known, RETENTION_BYTES, least=-1),
+            max_message_bytes=_integer(known, MAX_MESSAGE_BYTES, least=0),
+            compacted="compact" in policies,
+            deletes="delete" in policies,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """The wish for a new topic. `name` is the broker's. `replication_factor` None leaves it to the broker's size."""
+
+    name: str
+    partitions: int
+    configs: Mapping[str, str] = field(default_factory=dict)
+    replication_factor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionInfo:
+    """One partition. `leader` is None while it has none; an embedded log is its own node 0."""
+
+    partition: int
+    leader: int | None = 0
+    replicas: tuple[int, ...] = (0,)
+    in_sync: tuple[int, ...] = (0,)
+    log_start_offset: int = 0
+    high_watermark: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicInfo:
+    """A topic as the broker knows it; `configs` are the values that differ from the broker's defaults."""
+
+    name: str
+    partitions: tuple[PartitionInfo, ...]
+    configs: Mapping[str, str]
+    size_bytes: int = 0
+
+    @property
+    def messages(self) -> int:
+        """Records between log start and high watermark, over all partitions."""
+        return sum(p.high_watermark - p.log_start_offset for p in self.partitions)
+
+
+def check_embedded(spec: TopicSpec) -> TopicConfigs:
+    """Refuse what a one-node Kafka would refuse. Raises ValidationFailed."""
+    for name in spec.configs:
+        if name not in KAFKA_CONFIGS:
+            raise ValidationFailed.of(f"configs.{name}", "is not a topic configuration that Kafka knows")
+    if spec.replication_factor not in (None, 1):
+        raise ValidationFailed.of("replication_factor", f"must be 1: this log has one node, not {spec.replication_factor}")
+    return TopicConfigs.read(spec.configs)
+
+
+def _integer(configs: Mapping[str, str], name: str, *, least: int) -> int:
+    try:
+        value = int(configs[name])
+    except ValueError:
+        value = least - 1
+    if not least <= value < 2**63:
+        raise ValidationFailed.of(f"configs.{name}", f"must be a whole number from {least}, not {configs[name]!r}")
+    return value

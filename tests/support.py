@@ -1,0 +1,39 @@
+"""What many tests use: names nobody else has, records, a deadline."""
+
+import itertools
+import time
+import uuid
+
+from app.broker import Log
+from app.deadline import Deadline
+from app.record import Limit, NewRecord, Position, Record
+
+_numbers = itertools.count()
+
+
+def fresh_topic(stream: str = "contract") -> str:
+    return f"{stream}.t{next(_numbers)}-{uuid.uuid4().hex[:8]}"
+
+
+def record(value: bytes | None = b"{}", *, partition: int = 0, now_ms: int | None = None, **rest) -> NewRecord:
+    return NewRecord(partition, value, now_ms if now_ms is not None else int(time.time() * 1000), **rest)
+
+
+async def publish(log: Log, topic: str, *records: NewRecord, seconds: float = 20):
+    deadline = Deadline(seconds)
+    try:
+        return await log.publish(topic, records, deadline)
+    finally:
+        deadline.close()
+
+
+async def read_all(log: Log, topic: str, partition: int = 0, *, step: int = 1000) -> list[Record]:
+    """Every record of a partition from its start, by as many fetches as it takes."""
+    found: list[Record] = []
+    offset = 0
+    while True:
+        fetched = await log.fetch(Position(topic, partition, offset), Limit(step, 1 << 20))
+        found += fetched.records
+        if fetched.next_offset >= fetched.high_watermark:
+            return found
+        offset = fetched.next_offset
