@@ -20,8 +20,7 @@ BrokerKind = Literal["memory", "sqlite", "kafka"]
 class Broker(Protocol):
     """Records in, records out, and how far each consumer group has read."""
 
-    @property
-    def kind(self) -> BrokerKind: ...
+    kind: BrokerKind
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         """Append the records, each to its own partition; one outcome per record, in order.
@@ -70,7 +69,10 @@ class BrokerAdmin(Protocol):
         ...
 
     async def create(self, spec: TopicSpec) -> None:
-        """Return when the topic can be written and read. Raises AlreadyExists, ValidationFailed (the broker's reason)."""
+        """Return when the topic can be written and read.
+
+        Raises AlreadyExists, ValidationFailed (with the broker's reason).
+        """
         ...
 
     async def delete(self, topic: str) -> None:

@@ -1,8 +1,9 @@
 """The moment by which a request must be answered. It can be brought forward when the gateway stops."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.errors import NOT_WRITTEN, DeadlineExceeded, OutcomeName, ShuttingDown, SluiceError
 
@@ -32,17 +33,17 @@ class Deadline:
         self._at = self._loop.time()
         self._reach()
 
-    async def wait(self, *futures: "asyncio.Future[object]") -> bool:
+    async def wait(self, *futures: "asyncio.Future[Any]") -> bool:
         """Wait until one of the futures is done or the deadline has come; True when one is done. Cancels nothing."""
         if not any(future.done() for future in futures):
             await asyncio.wait({*futures, self._moment()}, return_when=asyncio.FIRST_COMPLETED)
         return any(future.done() for future in futures)
 
     async def run(self, work: Awaitable[T], *, outcome: OutcomeName = NOT_WRITTEN) -> T:
-        """What `work` returns or raises. Raises DeadlineExceeded or ShuttingDown, and cancels it, when it takes too long."""
+        """What `work` returns or raises. When it takes too long: cancels it, raises DeadlineExceeded or ShuttingDown."""
         task = asyncio.ensure_future(work)
         try:
-            if await self.wait(task):  # type: ignore[arg-type]  # Future is invariant; only `done` is read
+            if await self.wait(task):
                 return task.result()
         finally:
             if not task.done():
@@ -77,15 +78,28 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._open: set[Deadline] = set()
+        self._none_left = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._open)
 
     def start(self, seconds: float) -> Deadline:
         deadline = Deadline(seconds)
         self._open.add(deadline)
+        self._none_left.clear()
         return deadline
 
     def end(self, deadline: Deadline) -> None:
         deadline.close()
         self._open.discard(deadline)
+        if not self._open:
+            self._none_left.set()
+
+    async def wait_for_none(self, seconds: float) -> None:
+        """Return when no deadline is open any more, or after `seconds`."""
+        if self._open:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._none_left.wait(), seconds)
 
     def bring_all_forward(self) -> int:
         """End every wait now; answers how many there were."""

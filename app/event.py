@@ -257,7 +257,9 @@ def _money_as_text(payload: msgspec.Raw, order: OrderCreated) -> msgspec.Raw:
     data = _members(outer["data"])
     items = msgspec.json.decode(data["items"], type=list[Members])
     data["total_amount"] = _text(order.total_amount)
-    data["items"] = _raw([{**raw, "unit_price": _text(item.unit_price)} for raw, item in zip(items, order.items, strict=True)])
+    data["items"] = _raw(
+        [{**raw, "unit_price": _text(item.unit_price)} for raw, item in zip(items, order.items, strict=True)]
+    )
     return _raw({**outer, "data": _raw(data)})
 
 

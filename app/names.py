@@ -39,7 +39,7 @@ class TopicName:
 
     @classmethod
     def address(cls, stream: str, topic: str) -> "TopicName":
-        """An address to look up. Raises ValidationFailed for a name no broker can hold, NotFound for an internal one."""
+        """An address to look up. Raises ValidationFailed for what no broker can hold, NotFound for an internal name."""
         name = cls(stream, topic)
         for field_name, text in (("stream", stream), ("topic", topic)):
             if not _LEGAL.fullmatch(text):

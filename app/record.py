@@ -64,7 +64,7 @@ class Position(NamedTuple):
     offset: int
 
 
-class Limit(NamedTuple):
+class Limit(Struct, frozen=True):
     """How much a read may bring: at most `count` records, and no record more once `max_bytes` of values are there."""
 
     count: int
@@ -72,7 +72,7 @@ class Limit(NamedTuple):
 
 
 class Fetched(Struct, frozen=True):
-    """What a read found. `next_offset` is where the next read starts; never below the offset asked for, once clamped."""
+    """What a read found. `next_offset` is where the next read starts, never below the clamped offset asked for."""
 
     records: list[Record]
     next_offset: int
@@ -86,3 +86,12 @@ def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int
     for name, text in headers:
         size += len(name) + (len(text) if text else 0)
     return size
+
+
+def framed_size(record: NewRecord) -> int:
+    """At most how many bytes the record takes on a Kafka log, alone in its batch (Kafka's message format v2).
+
+    61 bytes of batch header, then the record: its length, attributes, time, offset, the lengths of key, value and
+    header list, and for each header two lengths; every length is a varint of at most 5 bytes.
+    """
+    return record.size + 61 + 5 + 1 + 10 + 5 + 5 + 5 + 5 + 10 * len(record.headers)

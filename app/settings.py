@@ -4,6 +4,7 @@ Precedence: flag; `BIND_ADDRESS`, then `HOST` and `PORT`; environment, `.env`, T
 An empty value counts as unset. `.env.example` documents every variable.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    host: str = "0.0.0.0"  # noqa: S104  # a server meant to be reached; compose and containers need it
+    host: str = "0.0.0.0"
     port: Port = 8000
     bind_address: str | None = None
 
@@ -78,8 +79,8 @@ class Settings(BaseModel):
     @field_validator("bind_address")
     @classmethod
     def _host_and_port(cls, value: str | None) -> str | None:
-        match = _ADDRESS.fullmatch(value) if value is not None else None
-        if value is not None and (match is None or int(match[2]) > 65535):
+        match = _ADDRESS.fullmatch(value) if value else None
+        if value and (match is None or int(match[2]) > 65535):
             raise ValueError("must be host:port, such as 127.0.0.1:8080 or [::1]:8080")
         return value
 
@@ -126,11 +127,11 @@ class Settings(BaseModel):
         match = _ADDRESS.fullmatch(self.bind_address or "")
         if match is None:
             return self.host, self.port
-        return match[1].strip("[]") or "0.0.0.0", int(match[2])  # noqa: S104  # ":8080" means everywhere
+        return match[1].strip("[]") or "0.0.0.0", int(match[2])  # ":8080" means everywhere
 
 
 def load_settings(
-    environ: Mapping[str, str],
+    environ: Mapping[str, str] = os.environ,
     *,
     flags: Mapping[str, Any] | None = None,
     dotenv: Path | None = None,
@@ -142,7 +143,8 @@ def load_settings(
     from_dotenv = dotenv_values(dotenv, interpolate=False) if dotenv and dotenv.is_file() else {}
     values: dict[str, Any] = {}
     for source in (from_file, from_dotenv, environ):
-        values |= {n.lower(): v for n, v in source.items() if n.lower() in known and n.isupper() and v not in (None, "")}
+        given = {name.lower(): value for name, value in source.items() if name.isupper() and value not in (None, "")}
+        values |= {name: value for name, value in given.items() if name in known}
     values |= {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         return Settings.model_validate(values)
@@ -176,7 +178,7 @@ def _filled(name: str, text: str, environ: Mapping[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         found = environ.get(match[1]) or match[2]
         if found is None:
-            raise ConfigError(f"{name}: '{match[0]}' refers to an unset variable, expected {match[1]} in the environment")
+            raise ConfigError(f"{name}: '{match[0]}' is unset, expected {match[1]} in the environment")
         return found
 
     return _PLACEHOLDER.sub(value, text)

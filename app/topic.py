@@ -124,7 +124,9 @@ def check_embedded(spec: TopicSpec) -> TopicConfigs:
         if name not in KAFKA_CONFIGS:
             raise ValidationFailed.of(f"configs.{name}", "is not a topic configuration that Kafka knows")
     if spec.replication_factor not in (None, 1):
-        raise ValidationFailed.of("replication_factor", f"must be 1: this log has one node, not {spec.replication_factor}")
+        raise ValidationFailed.of(
+            "replication_factor", f"must be 1: this log has one node, not {spec.replication_factor}"
+        )
     return TopicConfigs.read(spec.configs)
 
 

@@ -41,9 +41,7 @@ class DedupeWindow:
             return
         key = _key(event_id)
         self._places.pop(key, None)
-        self._places[key] = (
-            written.timestamp_ms << _PLACE_BITS | written.partition << _OFFSET_BITS | written.offset
-        )
+        self._places[key] = written.timestamp_ms << _PLACE_BITS | written.partition << _OFFSET_BITS | written.offset
         self._forget_before(written.timestamp_ms - self._window_ms)
 
     def _forget_before(self, timestamp_ms: int) -> None:

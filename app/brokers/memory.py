@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from app.broker import BrokerKind
 from app.brokers.dedupe import DedupeWindow
 from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
@@ -42,7 +43,7 @@ class _Topic:
 class MemoryBroker:
     """`Log` in this process's memory. Its clock is passed in; retention runs every `retention_interval` seconds."""
 
-    kind = "memory"
+    kind: BrokerKind = "memory"
 
     def __init__(
         self, *, clock: Clock, dedupe_window_secs: int, dedupe_max_ids: int, retention_interval: float = 30
@@ -148,9 +149,7 @@ class MemoryBroker:
             return first
         partition = topic.partitions[record.partition]
         written = Written(record.partition, partition.high_watermark, record.timestamp_ms)
-        partition.records.append(
-            Record(written.offset, record.timestamp_ms, record.key, record.value, record.headers)
-        )
+        partition.records.append(Record(written.offset, record.timestamp_ms, record.key, record.value, record.headers))
         if record.event_id:
             topic.seen.add(record.event_id, written)
         return written

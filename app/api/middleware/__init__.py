@@ -1,0 +1,26 @@
+"""THE tuple: what every request passes through, outermost first. One file a concern."""
+
+from collections.abc import Callable
+
+from app.api.middleware.compression import compression
+from app.api.middleware.deadlines import deadlines
+from app.api.middleware.errors import errors
+from app.api.middleware.observe import observe
+from app.api.middleware.request_id import request_id
+from app.api.state import Middleware
+from app.deadline import Deadlines
+from app.resilience.budget import ByteBudget
+from app.telemetry.metrics import Metrics
+
+
+def middlewares(
+    *, new_id: Callable[[], str], metrics: Metrics, open_deadlines: Deadlines, budget: ByteBudget, longest: float
+) -> tuple[Middleware, ...]:
+    """Request id outermost and errors inside observation, so that every answer has an id, a metric and a log line."""
+    return (
+        request_id(new_id),
+        observe(metrics),
+        compression,
+        errors,
+        deadlines(open_deadlines, budget, longest=longest),
+    )

@@ -1,0 +1,135 @@
+"""Reading a request's body: its type, its size before and after decompression, its encoding, in time."""
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from app.api.state import DEADLINE, LEASE
+from app.api.zstd import ZstdDecompressor, ZstdError
+from app.errors import BadRequest, BodyTooSlow, PayloadTooLarge, UnsupportedMediaType
+from app.resilience.budget import Lease
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+ENCODINGS = "gzip, deflate, zstd"
+_LARGE = 256 * 1024
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Body(NamedTuple):
+    content_type: str
+    data: bytes
+
+
+class Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+async def defer_continue(_request: web.Request) -> None:
+    """Leave `Expect: 100-continue` to `read_body`, which answers it only once the declared size is known to be fine."""
+
+
+async def read_body(request: web.Request, *, most: int, ndjson: bool = False) -> Body:
+    """The body as sent, decompressed. The request's lease grows with it.
+
+    Raises UnsupportedMediaType, PayloadTooLarge (before reading, where the length is declared), BadRequest (corrupt),
+    BodyTooSlow, Overloaded.
+    """
+    content_type = _content_type(request, ndjson=ndjson)
+    decompressor = _decompressor(request)
+    lease = request[LEASE]
+    if (declared := request.content_length) is not None:
+        if declared > most:
+            raise _too_large(most)
+        lease.grow_to(declared)
+    await _say_continue(request)
+    data = await _read(request, most, lease)
+    if decompressor is None:
+        return Body(content_type, data)
+    inflate = _inflate if len(data) < _LARGE else _inflate_in_thread
+    return Body(content_type, await inflate(decompressor(), data, most, lease))
+
+
+def _content_type(request: web.Request, *, ndjson: bool) -> str:
+    given = request.headers.get(hdrs.CONTENT_TYPE)
+    if given is None:
+        return JSON
+    allowed = (JSON, NDJSON) if ndjson else (JSON,)
+    if request.content_type not in allowed or (request.charset or "utf-8").lower() not in ("utf-8", "us-ascii"):
+        raise UnsupportedMediaType(f"the content type must be {' or '.join(allowed)} in UTF-8")
+    return request.content_type
+
+
+def _decompressor(request: web.Request) -> Callable[[], Decompressor] | None:
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    if encoding == "identity":
+        return None
+    known: dict[str, Callable[[], Decompressor]] = {
+        "gzip": lambda: zlib.decompressobj(wbits=31),
+        "deflate": zlib.decompressobj,
+        "zstd": ZstdDecompressor,
+    }
+    if encoding not in known:
+        raise UnsupportedMediaType(f"the content encoding must be one of {ENCODINGS}")
+    return known[encoding]
+
+
+async def _say_continue(request: web.Request) -> None:
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport is not None:
+        request.transport.write(_CONTINUE)
+
+
+async def _read(request: web.Request, most: int, lease: Lease) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(request[DEADLINE].remaining()):
+            while chunk := await request.content.readany():
+                size += len(chunk)
+                if size > most:
+                    raise _too_large(most)
+                lease.grow_to(size)
+                chunks.append(chunk)
+    except TimeoutError:
+        raise BodyTooSlow("the body did not arrive in time") from None
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise BadRequest("the body's framing is broken") from None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _inflate(decompressor: Decompressor, data: bytes, most: int, lease: Lease) -> bytes:
+    inflated = _decompressed(decompressor, data, most)
+    lease.grow_to(len(data) + len(inflated))
+    return inflated
+
+
+async def _inflate_in_thread(decompressor: Decompressor, data: bytes, most: int, lease: Lease) -> bytes:
+    lease.grow_to(len(data) + most)
+    return await asyncio.to_thread(_decompressed, decompressor, data, most)
+
+
+def _decompressed(decompressor: Decompressor, data: bytes, most: int) -> bytes:
+    """One compressed stream and nothing after it, at most `most` bytes: a bomb stops there."""
+    try:
+        inflated = decompressor.decompress(data, most + 1)
+    except (zlib.error, ZstdError):
+        raise BadRequest("the body's compression is corrupt") from None
+    if len(inflated) > most:
+        raise _too_large(most)
+    if not decompressor.eof or decompressor.unused_data:
+        raise BadRequest("the body's compression is cut short or followed by something else")
+    return inflated
+
+
+def _too_large(most: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"the body is larger than {most} bytes, also once decompressed")

@@ -1,0 +1,78 @@
+"""Messages in and out of a topic: `…/messages` and `…/messages/batch`, named or default."""
+
+import re
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from app.api import parsing, responses
+from app.api.body import NDJSON, read_body
+from app.api.state import DEADLINE, DELIVERY, REQUEST_ID
+from app.errors import SluiceError
+from app.gateway.consumer import Consumer
+from app.gateway.message import Message, Origin
+from app.gateway.producer import Producer
+from app.names import TopicName
+from app.record import Failed, Outcome
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Messages:
+    """Handlers for sending and polling; `default` is the topic that `/messages` means."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        consumer: Consumer,
+        parser: parsing.Parser,
+        *,
+        default: TopicName,
+        most_bytes: int,
+        most_polled: int,
+    ) -> None:
+        self._producer = producer
+        self._consumer = consumer
+        self._parser = parser
+        self._default = default
+        self._most_bytes = most_bytes
+        self._most_polled = most_polled
+
+    async def send(self, request: web.Request) -> web.Response:
+        topic = self._topic(request)
+        body = await read_body(request, most=self._most_bytes)
+        message = self._parser.send(body.data)
+        [outcome] = await self._producer.send(topic, [message], _origin(request), request[DEADLINE])
+        return responses.sent_one(topic, message, outcome)
+
+    async def send_batch(self, request: web.Request) -> web.Response:
+        topic = self._topic(request)
+        partial = parsing.wants_partial(request.query)
+        body = await read_body(request, most=self._most_bytes, ndjson=True)
+        read = self._parser.lines if body.content_type == NDJSON else self._parser.batch
+        items = read(body.data)
+        good = [item for item in items if isinstance(item, Message)]
+        if len(good) < len(items) and not (partial and good):
+            raise parsing.refused_batch(items)
+        sent = await self._producer.send(topic, good, _origin(request), request[DEADLINE], partial=partial)
+        return responses.sent_many(topic, items, _in_place(items, sent))
+
+    async def poll(self, request: web.Request) -> web.Response:
+        topic = self._topic(request)
+        poll = parsing.poll_query(request.query, most=self._most_polled)
+        delivery = request[DELIVERY] = await self._consumer.poll(topic, poll, request[DEADLINE])
+        return responses.polled(poll.partition, delivery.fetched)
+
+    def _topic(self, request: web.Request) -> TopicName:
+        match = request.match_info
+        return TopicName.address(match["stream"], match["topic"]) if "topic" in match else self._default
+
+
+def _origin(request: web.Request) -> Origin:
+    given = request.headers.get("traceparent", "")
+    return Origin(request[REQUEST_ID], given if _TRACEPARENT.fullmatch(given) else None)
+
+
+def _in_place(items: Sequence[parsing.Item], sent: Sequence[Outcome]) -> list[Outcome]:
+    outcomes = iter(sent)
+    return [Failed(item) if isinstance(item, SluiceError) else next(outcomes) for item in items]

@@ -1,0 +1,42 @@
+"""Health, readiness and metrics: what operators and their machines ask for."""
+
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+
+from app.api.responses import json_response, time_text
+from app.deadline import Clock
+from app.gateway.health import Health
+from app.telemetry.metrics import Metrics
+
+
+class Operations:
+    """Handlers for `/health`, `/ready` and `/metrics`."""
+
+    def __init__(self, health: Health, metrics: Metrics, *, clock: Clock) -> None:
+        self._health = health
+        self._metrics = metrics
+        self._clock = clock
+
+    async def health(self, _request: web.Request) -> web.Response:
+        health = self._health
+        return json_response(
+            {
+                "status": "healthy" if health.ready else "degraded",
+                "broker_connected": health.broker_connected,
+                "broker": health.broker_kind,
+                "version": health.version,
+                "timestamp": time_text(int(self._clock() * 1000)),
+                "components": {
+                    "broker": "up" if health.broker_connected else "down",
+                    "gateway": "stopping" if health.stopping else "up",
+                },
+            }
+        )
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        return web.Response(status=HTTPStatus.OK if self._health.ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        body, content_type = self._metrics.expose(request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})

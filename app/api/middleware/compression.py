@@ -1,0 +1,68 @@
+"""Answers over a kilobyte are compressed for clients that ask: fast levels, and off the event loop when large."""
+
+import asyncio
+import zlib
+from collections.abc import Callable
+
+from aiohttp import hdrs, web
+
+from app.api import zstd
+from app.api.state import Handler
+
+_SMALLEST = 1024
+_LARGE = 64 * 1024
+_LEVEL = 1
+
+
+def _gzip(data: bytes) -> bytes:
+    return zlib.compress(data, _LEVEL, wbits=31)
+
+
+def _deflate(data: bytes) -> bytes:
+    return zlib.compress(data, _LEVEL)
+
+
+def _zstd(data: bytes) -> bytes:
+    return zstd.compress(data, _LEVEL)
+
+
+ENCODERS: dict[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "gzip": _gzip, "deflate": _deflate}
+"""In our order of preference."""
+
+
+@web.middleware
+async def compression(request: web.Request, handler: Handler) -> web.StreamResponse:
+    response = await handler(request)
+    if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
+        return response
+    if len(response.body) <= _SMALLEST or hdrs.CONTENT_ENCODING in response.headers:
+        return response
+    response.headers.add(hdrs.VARY, hdrs.ACCEPT_ENCODING)
+    chosen = negotiate(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+    if chosen is not None:
+        encode = ENCODERS[chosen]
+        large = len(response.body) > _LARGE
+        response.body = await asyncio.to_thread(encode, response.body) if large else encode(response.body)
+        response.headers[hdrs.CONTENT_ENCODING] = chosen
+    return response
+
+
+def negotiate(accept: str) -> str | None:
+    """The encoding to use by RFC 9110, 12.5.3: the client's highest q, ours among equals; None for plain."""
+    qualities: dict[str, float] = {}
+    for part in accept.split(","):
+        name, _, parameter = part.strip().partition(";")
+        qualities[name.strip().lower()] = _quality(parameter)
+    wildcard = qualities.get("*", 0.0)
+    best = max(ENCODERS, key=lambda name: qualities.get(name, wildcard))
+    return best if qualities.get(best, wildcard) > 0 else None
+
+
+def _quality(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip().lower() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0

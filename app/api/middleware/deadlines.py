@@ -1,0 +1,41 @@
+"""Every request has a deadline, which the client may shorten, and a lease on the budget of bytes."""
+
+from aiohttp import web
+
+from app.api.state import DEADLINE, EFFECTIVE_TIMEOUT, LEASE, Handler, Middleware
+from app.deadline import Deadlines
+from app.resilience.budget import ByteBudget
+from app.telemetry.logs import get_logger
+
+HEADER = "X-Request-Timeout"
+_LEAST, _MOST = 100, 300_000
+
+_log = get_logger(__name__)
+
+
+def deadlines(all_deadlines: Deadlines, budget: ByteBudget, *, longest: float) -> Middleware:
+    """The middleware; `longest` is the deadline in seconds of a request that asks for none."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        seconds = longest
+        if (given := request.headers.get(HEADER)) is not None:
+            seconds = min(longest, _asked(given) or longest)
+            request[EFFECTIVE_TIMEOUT] = round(seconds * 1000)
+        deadline = request[DEADLINE] = all_deadlines.start(seconds)
+        lease = request[LEASE] = budget.lease()
+        try:
+            return await handler(request)
+        finally:
+            all_deadlines.end(deadline)
+            lease.release()
+
+    return middleware
+
+
+def _asked(text: str) -> float | None:
+    """Seconds, or None for what can't be used: a wrong wish is no reason to refuse the request."""
+    if text.isascii() and text.isdigit() and len(text) < 10 and _LEAST <= int(text) <= _MOST:
+        return int(text) / 1000
+    _log.warning("X-Request-Timeout ignored", expected=f"{_LEAST}-{_MOST} milliseconds")
+    return None

@@ -1,0 +1,50 @@
+"""One metric and one log line a request, taken once the answer is written; then what waited for that is settled."""
+
+from time import perf_counter
+
+from aiohttp import hdrs, web
+
+from app.api.state import DELIVERY, Handler, Middleware, route_of
+from app.telemetry.logs import get_logger
+from app.telemetry.metrics import Metrics
+
+_CLIENT_GONE = 499
+_QUIET = {"/health", "/ready", "/metrics"}
+_METHODS = frozenset(hdrs.METH_ALL)
+
+_log = get_logger(__name__)
+
+
+def observe(metrics: Metrics) -> Middleware:
+    """The middleware. It writes the answer itself: only so are its time and its fate known here."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = perf_counter()
+        status = _CLIENT_GONE
+        try:
+            response = await handler(request)
+            await response.prepare(request)
+            await response.write_eof()
+            if request.transport is not None and not request.transport.is_closing():
+                status = response.status
+            return response
+        finally:
+            await _settle(request, written=status != _CLIENT_GONE)
+            _tell(metrics, request, status, perf_counter() - started)
+
+    return middleware
+
+
+async def _settle(request: web.Request, *, written: bool) -> None:
+    delivery = request.get(DELIVERY)
+    if delivery is not None:
+        await delivery.settle(written)
+
+
+def _tell(metrics: Metrics, request: web.Request, status: int, seconds: float) -> None:
+    method = request.method if request.method in _METHODS else "_unknown"
+    route = route_of(request)
+    metrics.http_request_duration.labels(method, route, str(status)).observe(seconds)
+    log = _log.debug if route in _QUIET else _log.info
+    log("request", method=method, route=route, path=request.path, status=status, ms=round(seconds * 1000, 3))

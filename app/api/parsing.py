@@ -1,0 +1,256 @@
+"""Bytes to values: what a request's body and query say, checked whole. Afterwards types are trusted."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+import pydantic_core
+from msgspec import Raw
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
+
+from app.api.refusals import checked, refusal
+from app.errors import BadRequest, Detail, SluiceError, ValidationFailed
+from app.event import EncodedEvent, EventEncoder
+from app.gateway.consumer import Poll
+from app.gateway.message import RESERVED_HEADERS, Message
+from app.names import MAX_PARTITIONS, TopicName, consumer_id
+from app.record import Limit
+from app.topic import CLEANUP_POLICY, RETENTION_BYTES, RETENTION_MS, TopicSpec
+
+MAX_HEADERS = 32
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_raws = msgspec.json.Decoder(dict[str, Raw]).decode
+_raw_list = msgspec.json.Decoder(list[Raw]).decode
+
+
+def _key(text: str) -> str:
+    if not 1 <= len(text.encode()) <= 255:
+        raise PydanticCustomError("partition_key", "must be 1–255 bytes of text")
+    return text
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    if len(headers) > MAX_HEADERS:
+        raise PydanticCustomError("headers", "must be at most {most}", {"most": MAX_HEADERS})
+    for name, text in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in RESERVED_HEADERS:
+            raise PydanticCustomError("headers", "{name} can't be used as a name", {"name": repr(name)})
+        if "\x00" in text or len(text.encode()) > 4096:
+            raise PydanticCustomError("headers", "{name} must be at most 4096 bytes, without NUL", {"name": repr(name)})
+    return headers
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,19}", value):
+        raise PydanticCustomError("number", "must be a whole number, not negative, in digits")
+    return value
+
+
+def _text_configs(configs: dict[str, Any]) -> dict[str, str]:
+    for name, value in configs.items():
+        if not isinstance(value, str | int | float):
+            raise PydanticCustomError("configs", "{name} must be a text, a number or true or false", {"name": name})
+    return {name: _config_text(value) for name, value in configs.items()}
+
+
+def _config_text(value: str | float | bool) -> str:  # noqa: FBT001  # Kafka writes its booleans in lower case
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+Key = Annotated[str, AfterValidator(_key)]
+PartitionId = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+ClientHeaders = Annotated[dict[str, str], AfterValidator(_headers)]
+QueryNumber = Annotated[int, BeforeValidator(_digits)]
+
+
+class _Body(BaseModel):
+    """Unknown members of a request are refused: a misspelt option must not be lost in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SendBody(_Body):
+    event: Any
+    partition_key: Key | None = None
+    partition_id: PartitionId | None = None
+    headers: ClientHeaders | None = None
+
+
+class BatchBody(_Body):
+    """`events` or `messages`, not both."""
+
+    events: list[Any] = []
+    messages: list[Any] = []
+    partition_key: Key | None = None
+
+
+class StreamBody(_Body):
+    name: str
+
+
+class TopicBody(_Body):
+    name: str
+    partitions: Annotated[int, Field(strict=True, ge=1, le=MAX_PARTITIONS)] = 1
+    retention_ms: Annotated[int, Field(strict=True, ge=-1, lt=2**63)] | None = None
+    retention_bytes: Annotated[int, Field(strict=True, ge=-1, lt=2**63)] | None = None
+    cleanup_policy: Annotated[str, StringConstraints(min_length=1)] | None = None
+    replication_factor: Annotated[int, Field(strict=True, ge=1, lt=2**15)] | None = None
+    configs: Annotated[dict[str, Any], AfterValidator(_text_configs)] = {}
+
+
+class PollQuery(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    partition_id: Annotated[QueryNumber, Field(lt=2**31)] = 0
+    offset: Annotated[QueryNumber, Field(lt=2**63)] | None = None
+    count: Annotated[QueryNumber, Field(ge=1)] = 10
+    consumer_id: str = "1"
+    auto_commit: bool = False
+    wait_ms: Annotated[QueryNumber, Field(le=30_000)] = 0
+    max_bytes: Annotated[QueryNumber, Field(ge=1, lt=2**31)] = 1 << 20
+
+
+class BatchQuery(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    partial: bool = False
+
+
+Item = Message | SluiceError
+"""A batch's message, or why it can't be one."""
+
+
+class Parser:
+    """Reads the bodies of sends. `most` is the largest number of events in a batch."""
+
+    def __init__(self, encoder: EventEncoder, *, most: int) -> None:
+        self._encoder = encoder
+        self._most = most
+
+    def send(self, body: bytes) -> Message:
+        """One message. Raises BadRequest, ValidationFailed."""
+        parsed, raw = _document(body)
+        return self._message(parsed, raw, None)
+
+    def batch(self, body: bytes) -> list[Item]:
+        """The messages of `{"events": […]}` or `{"messages": […]}`, each read for itself."""
+        parsed, raw = _document(body)
+        if not isinstance(parsed, dict) or ("events" in parsed) == ("messages" in parsed):
+            raise ValidationFailed.of("body", "must be an object with either 'events' or 'messages'")
+        kind = "events" if "events" in parsed else "messages"
+        key = checked(BatchBody.model_validate, parsed).partition_key
+        raws = _raw_list(_raws(raw)[kind])
+        self._check_count(len(raws))
+        read = self._event if kind == "events" else self._message
+        return [_item(read, item, raw_item, key) for item, raw_item in zip(parsed[kind], raws, strict=True)]
+
+    def lines(self, body: bytes) -> list[Item]:
+        """The messages of NDJSON: a line with a member `event` is a message, any other an event. Blank ones are skipped."""
+        lines = [line for line in body.split(b"\n") if line.strip()]
+        self._check_count(len(lines))
+        return [self._line(line) for line in lines]
+
+    def _line(self, line: bytes) -> Item:
+        try:
+            parsed, raw = _document(line)
+        except BadRequest as error:
+            return error
+        message = isinstance(parsed, dict) and "event" in parsed
+        return _item(self._message if message else self._event, parsed, raw, None)
+
+    def _check_count(self, count: int) -> None:
+        if not 1 <= count <= self._most:
+            raise ValidationFailed.of("events", f"a batch holds 1 to {self._most} events, this one has {count}")
+
+    def _event(self, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
+        return Message(self._encoded(parsed, raw), batch_key)
+
+    def _message(self, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
+        if not isinstance(parsed, dict):
+            raise ValidationFailed.of("body", "must be a JSON object")
+        body = checked(SendBody.model_validate, parsed)
+        event = None
+        if body.event is not None:
+            event = self._encoded(parsed["event"], _raws(raw)["event"], within="event")
+        return Message(event, body.partition_key or batch_key, body.partition_id, body.headers)
+
+    def _encoded(self, parsed: Any, raw: bytes | Raw, *, within: str = "") -> EncodedEvent:
+        try:
+            return self._encoder.encode(parsed, raw)
+        except ValidationError as error:
+            raise refusal(error, within=within) from None
+
+
+def refused_batch(items: Sequence[Item]) -> SluiceError:
+    """One error that tells of every bad item by its index."""
+    errors = [(index, item) for index, item in enumerate(items) if isinstance(item, SluiceError)]
+    details = [{"index": index, **detail} for index, error in errors for detail in _details(error)]
+    index, first = errors[0]
+    return ValidationFailed(f"event {index}: {first.message}", details=details)
+
+
+def poll_query(query: Mapping[str, str], *, most: int) -> Poll:
+    """What a poll asks for; `count` is silently capped at `most`. Raises ValidationFailed."""
+    asked = checked(PollQuery.model_validate, dict(query))
+    return Poll(
+        partition=asked.partition_id,
+        offset=asked.offset,
+        limit=Limit(min(asked.count, most), asked.max_bytes),
+        consumer_id=consumer_id(asked.consumer_id),
+        auto_commit=asked.auto_commit,
+        wait=asked.wait_ms / 1000,
+    )
+
+
+def wants_partial(query: Mapping[str, str]) -> bool:
+    """Whether a batch may be taken in part. Raises ValidationFailed."""
+    return checked(BatchQuery.model_validate, dict(query)).partial
+
+
+def stream_name(body: bytes) -> str:
+    """The name of the stream to create. Raises BadRequest, ValidationFailed."""
+    return checked(StreamBody.model_validate, strict_json(body)).name
+
+
+def topic_spec(stream: str, body: bytes) -> tuple[TopicName, TopicSpec]:
+    """The topic to create. Raises BadRequest, ValidationFailed."""
+    asked = checked(TopicBody.model_validate, strict_json(body))
+    configs: dict[str, str] = dict(asked.configs)
+    shortcuts = {
+        RETENTION_MS: asked.retention_ms,
+        RETENTION_BYTES: asked.retention_bytes,
+        CLEANUP_POLICY: asked.cleanup_policy,
+    }
+    for config, value in shortcuts.items():
+        if value is not None and configs.setdefault(config, str(value)) != str(value):
+            raise ValidationFailed.of(f"configs.{config}", f"says {configs[config]!r}, its field says {str(value)!r}")
+    name = TopicName.create(stream, asked.name)
+    return name, TopicSpec(name.full, asked.partitions, configs, asked.replication_factor)
+
+
+def strict_json(body: bytes) -> Any:
+    """The parsed document: UTF-8, no NaN or Infinity, no lone surrogates, at most about 200 levels. Raises BadRequest."""
+    try:
+        return pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadRequest(f"the body is not valid JSON: {error}") from None
+
+
+def _document(body: bytes) -> tuple[Any, bytes]:
+    """The document twice: parsed, and as it was written but for insignificant whitespace."""
+    return strict_json(body), msgspec.json.format(body, indent=-1)
+
+
+def _item(
+    read: Callable[[Any, bytes | Raw, str | None], Message], parsed: Any, raw: bytes | Raw, key: str | None
+) -> Item:
+    try:
+        return read(parsed, raw, key)
+    except ValidationFailed as error:
+        return error
+
+
+def _details(error: SluiceError) -> Iterable[Detail]:
+    return error.details or [{"field": "", "message": error.message}]

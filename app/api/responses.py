@@ -1,0 +1,218 @@
+"""Values to bytes: the answers' bodies, and the one table from error to status."""
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import pydantic_core
+from aiohttp import web
+
+from app import errors
+from app.errors import Detail, OutcomeName, SluiceError
+from app.gateway.catalog import Stream, Topic
+from app.gateway.message import RESERVED_HEADERS, Message
+from app.names import TopicName
+from app.record import Failed, Fetched, Headers, Outcome, Record
+
+STATUS: dict[type[SluiceError], int] = {
+    SluiceError: 500,
+    errors.BadRequest: 400,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.BodyTooSlow: 408,
+    errors.AlreadyExists: 409,
+    errors.Conflict: 409,
+    errors.PayloadTooLarge: 413,
+    errors.MessageTooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.Unavailable: 503,
+    errors.DeadlineExceeded: 504,
+    errors.StorageFull: 507,
+}
+
+_JSON = "application/json"
+_encode = msgspec.json.Encoder().encode
+
+
+def status_of(error: SluiceError) -> int:
+    """The status of the nearest class in the table."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def json_response(value: Any, *, status: int = 200) -> web.Response:
+    """Any JSON value."""
+    return web.Response(body=_encode(value), status=status, content_type=_JSON)
+
+
+def error_body(error: SluiceError, request_id: str, *, outcome: OutcomeName | None) -> dict[str, Any]:
+    """The one shape of all errors; `outcome` is told where records were at stake."""
+    body: dict[str, Any] = {"error": error.code, "message": error.message}
+    if error.details is not None:
+        body["details"] = error.details
+    if outcome is not None:
+        body["outcome"] = outcome
+    return body | {"request_id": request_id}
+
+
+def error_response(error: SluiceError, request_id: str, *, outcome: OutcomeName | None = None) -> web.Response:
+    """The error's answer; what is worth another try says when."""
+    response = json_response(error_body(error, request_id, outcome=outcome), status=status_of(error))
+    if isinstance(error, errors.Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+@lru_cache(maxsize=4096)
+def time_text(milliseconds: int) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def sent_one(topic: TopicName, message: Message, outcome: Outcome) -> web.Response:
+    """A single send: 201, or 200 for a repeat. A failure is raised, to get the error shape."""
+    if isinstance(outcome, Failed):
+        raise outcome.error
+    return json_response(
+        _sent(topic, message, outcome), status=HTTPStatus.OK if outcome.duplicate else HTTPStatus.CREATED
+    )
+
+
+def sent_many(topic: TopicName, messages: Sequence[Message | SluiceError], outcomes: Sequence[Outcome]) -> web.Response:
+    """A batch: 201, 200 when all were repeats, 207 when some failed. All failed is raised as one error."""
+    items = [_sent(topic, message, outcome) for message, outcome in zip(messages, outcomes, strict=True)]
+    failed = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
+    if len(failed) == len(outcomes):
+        unknown = any(error.outcome == errors.UNKNOWN for error in failed)
+        raise type(failed[0])(
+            failed[0].message, details=items, outcome=errors.UNKNOWN if unknown else errors.NOT_WRITTEN
+        )
+    if failed:
+        return json_response(items, status=HTTPStatus.MULTI_STATUS)
+    stored = any(not outcome.duplicate for outcome in outcomes if not isinstance(outcome, Failed))
+    return json_response(items, status=HTTPStatus.CREATED if stored else HTTPStatus.OK)
+
+
+def _sent(topic: TopicName, message: Message | SluiceError, outcome: Outcome) -> Detail:
+    event_id = message.event.id if isinstance(message, Message) and message.event else None
+    if isinstance(outcome, Failed):
+        return _failed(event_id, outcome.error)
+    item: dict[str, Any] = {
+        "success": True,
+        "event_id": event_id,
+        "stream": topic.stream,
+        "topic": topic.topic,
+        "partition": outcome.partition,
+        "offset": outcome.offset,
+        "timestamp": time_text(outcome.timestamp_ms),
+    }
+    return item | {"duplicate": True} if outcome.duplicate else item
+
+
+def _failed(event_id: str | None, error: SluiceError) -> Detail:
+    item: dict[str, Any] = {"success": False, "event_id": event_id, "error": error.code, "message": error.message}
+    if error.details is not None:
+        item["details"] = error.details
+    return item | {"outcome": error.outcome}
+
+
+def polled(partition: int, fetched: Fetched) -> web.Response:
+    """A poll's answer. The stored bytes of each event are spliced in, not decoded and encoded again."""
+    body = b'{"messages":[%b],"count":%d,"partition_id":%d,"current_offset":%d,"next_offset":%d,' % (
+        b",".join(map(_polled, fetched.records)),
+        len(fetched.records),
+        partition,
+        max(0, fetched.high_watermark - 1),
+        fetched.next_offset,
+    )
+    body += b'"high_watermark":%d,"log_start_offset":%d}' % (fetched.high_watermark, fetched.log_start_offset)
+    return web.Response(body=body, content_type=_JSON)
+
+
+def _polled(record: Record) -> bytes:
+    parts: dict[str, Any] = {"offset": record.offset, "timestamp": time_text(record.timestamp_ms)}
+    event = _event_of(record.value)
+    header_id = dict(record.headers).get("event-id")
+    event_id = event.get("id") if event is not None else None
+    parts["id"] = event_id if isinstance(event_id, str) else _text(header_id)
+    parts["key"] = _text(record.key)
+    if record.key is not None and parts["key"] is None:
+        parts["key_base64"] = _base64(record.key)
+    if event is not None and record.value is not None:
+        parts["event"] = msgspec.Raw(record.value)
+    else:
+        parts["event"] = None
+        parts["value_base64"] = _base64(record.value)
+    parts["size"] = len(record.value or b"")
+    return _encode(parts | _headers(record.headers, as_event=event is not None))
+
+
+def _headers(headers: Headers, *, as_event: bool) -> dict[str, Any]:
+    """The client's own headers as texts; in full as base64 where a text map could not hold them."""
+    own = [(name, value) for name, value in headers if name not in RESERVED_HEADERS]
+    texts = {name: _text(value) for name, value in own}
+    parts: dict[str, Any] = {"headers": texts} if texts and None not in texts.values() else {}
+    if not as_event or (own and (not parts or len(texts) < len(own))):
+        parts["headers_base64"] = [{"name": name, "value": _base64(value)} for name, value in headers]
+    return parts
+
+
+def _event_of(value: bytes | None) -> dict[str, Any] | None:
+    """The value parsed, if it is a JSON object that could have been sent as an event."""
+    if value is None:
+        return None
+    try:
+        parsed = pydantic_core.from_json(value, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def _text(value: bytes | None) -> str | None:
+    try:
+        return value.decode() if value is not None else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _base64(value: bytes | None) -> str | None:
+    return base64.b64encode(value).decode() if value is not None else None
+
+
+def stream_body(stream: Stream) -> dict[str, Any]:
+    """A stream as API 5 shows it."""
+    return {
+        "name": stream.name,
+        "created_at": time_text(stream.created_ms) if stream.created_ms is not None else None,
+        "topics_count": stream.topics_count,
+        "messages_count": stream.messages_count,
+        "size_bytes": stream.size_bytes,
+    }
+
+
+def topic_body(topic: Topic) -> dict[str, Any]:
+    """A topic as API 5 shows it."""
+    return {
+        "name": topic.name.topic,
+        "stream": topic.name.stream,
+        "created_at": time_text(topic.created_ms) if topic.created_ms is not None else None,
+        "partitions_count": len(topic.info.partitions),
+        "messages_count": topic.info.messages,
+        "size_bytes": topic.info.size_bytes,
+        "configs": dict(topic.info.configs),
+        "partitions": [
+            {
+                "partition_id": p.partition,
+                "leader": p.leader,
+                "replicas": p.replicas,
+                "in_sync": p.in_sync,
+                "log_start_offset": p.log_start_offset,
+                "high_watermark": p.high_watermark,
+            }
+            for p in topic.info.partitions
+        ],
+    }

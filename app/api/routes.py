@@ -1,0 +1,28 @@
+"""THE table: every path, its method and its handler."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from app.api.body import defer_continue
+from app.api.handlers.catalog import Streams
+from app.api.handlers.messages import Messages
+from app.api.handlers.operations import Operations
+
+
+def routes(messages: Messages, streams: Streams, operations: Operations) -> Sequence[web.RouteDef]:
+    topic = "/streams/{stream}/topics/{topic}"
+    table = (
+        ("GET", "/health", operations.health),
+        ("GET", "/ready", operations.ready),
+        ("GET", "/metrics", operations.metrics),
+        ("POST", "/messages", messages.send),
+        ("GET", "/messages", messages.poll),
+        ("POST", "/messages/batch", messages.send_batch),
+        ("POST", f"{topic}/messages", messages.send),
+        ("GET", f"{topic}/messages", messages.poll),
+        ("POST", f"{topic}/messages/batch", messages.send_batch),
+        ("POST", "/streams", streams.create_stream),
+        ("POST", "/streams/{stream}/topics", streams.create_topic),
+    )
+    return [web.route(method, path, handler, expect_handler=defer_continue) for method, path, handler in table]

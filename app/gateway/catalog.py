@@ -1,0 +1,123 @@
+"""Streams and topics: which there are, and new ones."""
+
+import contextlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from app.broker import Log
+from app.deadline import Clock, Deadline
+from app.errors import AlreadyExists, Conflict, NotFound
+from app.gateway.registry import Registry
+from app.names import TopicName, collision_key, new_stream_name
+from app.topic import TopicConfigs, TopicInfo, TopicSpec
+
+_FRESH_SECONDS = 1.0
+
+
+class Stream(Struct, frozen=True):
+    """A stream as clients see it. `created_ms` is None for one that only foreign topics tell of."""
+
+    name: str
+    created_ms: int | None
+    topics_count: int
+    messages_count: int
+    size_bytes: int
+
+
+class Topic(Struct, frozen=True):
+    """A topic as clients see it: its address, when it was created (None: by others), the broker's description."""
+
+    name: TopicName
+    created_ms: int | None
+    info: TopicInfo
+
+
+class Defaults(NamedTuple):
+    """The topic that `/messages` means, made at start when missing, and what new topics get."""
+
+    topic: TopicName
+    partitions: int
+    retention_ms: int
+
+
+class KnownTopic(NamedTuple):
+    """What a send needs to know of its topic, read a moment ago."""
+
+    partitions: int
+    configs: TopicConfigs
+    until: float
+
+
+class Catalog:
+    """What there is on the log. `monotonic` is the clock of its short cache, `clock` that of creation times."""
+
+    def __init__(self, log: Log, *, clock: Clock, monotonic: Callable[[], float], defaults: Defaults) -> None:
+        self._log = log
+        self._clock = clock
+        self._monotonic = monotonic
+        self._defaults = defaults
+        self._registry = Registry(log)
+        self._known: dict[str, KnownTopic] = {}
+
+    async def start(self, deadline: Deadline) -> None:
+        """Read the registry, and make the default stream and topic when missing. A lost race is fine."""
+        await self._registry.start()
+        topic = self._defaults.topic
+        with contextlib.suppress(AlreadyExists):
+            await self.create_stream(topic.stream, deadline)
+        if topic.full not in await self._log.topics():
+            with contextlib.suppress(AlreadyExists):
+                await self.create_topic(topic, TopicSpec(topic.full, self._defaults.partitions), deadline)
+
+    def known(self, name: TopicName) -> KnownTopic | None:
+        """The topic, if it was looked up within the last second."""
+        known = self._known.get(name.full)
+        return known if known and known.until > self._monotonic() else None
+
+    async def look_up(self, name: TopicName) -> KnownTopic:
+        """The topic, fresh from the broker. Raises NotFound."""
+        self.forget(name)
+        info = await self._log.describe(name.full)
+        known = KnownTopic(len(info.partitions), TopicConfigs.read(info.configs), self._monotonic() + _FRESH_SECONDS)
+        self._known[name.full] = known
+        return known
+
+    def forget(self, name: TopicName) -> None:
+        """The topic turned out to be gone: ask the broker next time."""
+        self._known.pop(name.full, None)
+
+    async def create_stream(self, name: str, deadline: Deadline) -> Stream:
+        """Raises ValidationFailed, AlreadyExists."""
+        new_stream_name(name)
+        if await self._has_stream(name):
+            raise AlreadyExists(f"stream '{name}' exists already")
+        now_ms = int(self._clock() * 1000)
+        if not await self._registry.add(name, now_ms, deadline):
+            raise AlreadyExists(f"stream '{name}' exists already")
+        return Stream(name, now_ms, 0, 0, 0)
+
+    async def create_topic(self, name: TopicName, spec: TopicSpec, deadline: Deadline) -> Topic:
+        """Return when it can be used. Raises NotFound (the stream), AlreadyExists, Conflict, ValidationFailed."""
+        if not await self._has_stream(name.stream):
+            raise NotFound(f"stream '{name.stream}' does not exist")
+        for other in await self._log.topics():
+            if other != spec.name and collision_key(other) == collision_key(spec.name):
+                raise Conflict(f"the name differs from topic '{other}' only by '.' against '_'")
+        await self._log.create(self._with_defaults(spec))
+        now_ms = int(self._clock() * 1000)
+        await self._registry.add(spec.name, now_ms, deadline)
+        return Topic(name, now_ms, await self._log.describe(spec.name))
+
+    async def _has_stream(self, name: str) -> bool:
+        await self._registry.refresh()
+        if self._registry.find(name):
+            return True
+        return any(topic.startswith(f"{name}.") for topic in await self._log.topics())
+
+    def _with_defaults(self, spec: TopicSpec) -> TopicSpec:
+        configs = dict(spec.configs)
+        if TopicConfigs.read(configs).deletes:
+            configs.setdefault("retention.ms", str(self._defaults.retention_ms))
+        return TopicSpec(spec.name, spec.partitions, configs, spec.replication_factor)

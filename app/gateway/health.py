@@ -1,0 +1,38 @@
+"""Whether the gateway can serve: what `/health` tells and `/ready` answers."""
+
+from collections.abc import Callable
+
+from app import __version__
+from app.broker import Broker
+
+
+class Health:
+    """The gateway's state, put together from those who know it."""
+
+    version = __version__
+
+    def __init__(self, broker: Broker, *, connected: Callable[[], bool]) -> None:
+        self._broker = broker
+        self._connected = connected
+        self._stopping = False
+
+    def stop(self) -> None:
+        """From now on the gateway is not ready: it finishes what it has."""
+        self._stopping = True
+
+    @property
+    def broker_kind(self) -> str:
+        return self._broker.kind
+
+    @property
+    def broker_connected(self) -> bool:
+        return self._connected()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    @property
+    def ready(self) -> bool:
+        """Started, the broker answers, and nobody has asked it to stop."""
+        return self._connected() and not self._stopping

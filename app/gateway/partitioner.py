@@ -1,0 +1,35 @@
+"""Which partition a record goes to: Kafka's own rule for keys, so that all producers of a topic agree."""
+
+import itertools
+
+_SEED = 0x9747B28C
+_M = 0x5BD1E995
+_MASK = 0xFFFFFFFF
+
+
+class Partitioner:
+    """Keys by murmur2; what has no key goes round the partitions, one partition a request."""
+
+    def __init__(self) -> None:
+        self._turn = itertools.count()
+
+    def of_key(self, key: bytes, partitions: int) -> int:
+        return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+    def next(self, partitions: int) -> int:
+        """The partition for everything in a request that has neither key nor partition."""
+        return next(self._turn) % partitions
+
+
+def murmur2(data: bytes) -> int:
+    """The unsigned 32-bit murmur2 of Kafka's clients (org.apache.kafka.common.utils.Utils.murmur2)."""
+    h = _SEED ^ len(data)
+    whole = len(data) & ~3
+    for i in range(0, whole, 4):
+        k = int.from_bytes(data[i : i + 4], "little") * _M & _MASK
+        k = (k ^ k >> 24) * _M & _MASK
+        h = h * _M & _MASK ^ k
+    if rest := data[whole:]:
+        h = (h ^ int.from_bytes(rest, "little")) * _M & _MASK
+    h = (h ^ h >> 13) * _M & _MASK
+    return h ^ h >> 15

@@ -1,0 +1,101 @@
+"""Structured logs: one JSON object a line, or readable lines on a terminal, with a level for each module."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def get_logger(module: str) -> FilteringBoundLogger:
+    """The log of one module: pass `__name__`."""
+    logger: FilteringBoundLogger = structlog.get_logger(module=module)
+    return logger
+
+
+def configure_logs(level: str, form: str) -> None:
+    """Send all logs, the libraries' too, to standard output. `level`: `info`, or such as `info,app.gateway=debug`."""
+    root, modules = read_levels(level)
+    console = form == "console" or (form == "auto" and sys.stdout.isatty())
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[_ModuleFilter(root, modules), *common, *_rendering(console=console)],
+        wrapper_class=structlog.make_filtering_bound_logger(min(root, *modules.values(), logging.CRITICAL)),
+        logger_factory=structlog.PrintLoggerFactory() if console else structlog.BytesLoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    _configure_libraries(root, modules, common, console=console)
+
+
+def read_levels(text: str) -> tuple[int, dict[str, int]]:
+    """The level of all modules, and those of single ones, out of `info,app.gateway=debug`."""
+    root, modules = logging.INFO, {}
+    for part in text.split(","):
+        name, _, level = part.strip().rpartition("=")
+        number = logging.getLevelNamesMapping()[level.upper()]
+        if name:
+            modules[name] = number
+        else:
+            root = number
+    return root, modules
+
+
+class _ModuleFilter:
+    """Drops what is below its module's level; the longest matching prefix decides."""
+
+    def __init__(self, root: int, modules: Mapping[str, int]) -> None:
+        self._root = root
+        self._modules = sorted(modules.items(), key=lambda pair: -len(pair[0]))
+
+    def __call__(self, _logger: Any, method: str, event: EventDict) -> EventDict:
+        if structlog.processors.NAME_TO_LEVEL[method] < self._level(event["module"]):
+            raise structlog.DropEvent
+        return event
+
+    def _level(self, module: str) -> int:
+        for prefix, level in self._modules:
+            if module == prefix or module.startswith(f"{prefix}."):
+                return level
+        return self._root
+
+
+def _rendering(*, console: bool) -> list[Processor]:
+    if console:
+        return [structlog.dev.ConsoleRenderer()]
+    return [structlog.processors.format_exc_info, _json]
+
+
+def _module_of_library(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    event["module"] = event["_record"].name
+    return event
+
+
+def _json(_logger: Any, _method: str, event: EventDict) -> bytes:
+    return _encode(event)
+
+
+def _configure_libraries(root: int, modules: Mapping[str, int], common: list[Processor], *, console: bool) -> None:
+    """Bring the standard library's loggers into the same form."""
+    rendering = _rendering(console=console)
+    if not console:
+        rendering.append(lambda _logger, _method, line: line.decode())  # type: ignore[attr-defined]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*common, _module_of_library],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=max(root, logging.WARNING), force=True)
+    # At DEBUG aiokafka prints keys and values; in an outage it prints a line for every retry.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    for name, level in modules.items():
+        logging.getLogger(name).setLevel(level)

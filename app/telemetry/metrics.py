@@ -1,0 +1,62 @@
+"""Every metric of the gateway, on a registry of its own: `docs/metrics.md` explains each.
+
+Labels come from known names only, whatever clients write.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+
+UNKNOWN = "_unknown"
+_LATENCY = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The figures by name. Cheap to update from the event loop; read by `expose`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        topic = ("stream", "topic")
+        self.http_request_duration = Histogram(
+            "http_request_duration_seconds",
+            "Time from the request's head to the answer's last byte handed over.",
+            ("method", "route", "status"),
+            buckets=_LATENCY,
+            registry=self.registry,
+        )
+        self.events_created = Counter("events_created", "Events stored, repeats left out.", registry=self.registry)
+        self.messages_sent = Counter(
+            "sluice_messages_sent", "Messages by what became of them.", (*topic, "status"), registry=self.registry
+        )
+        self.messages_polled = Counter("sluice_messages_polled", "Messages answered.", topic, registry=self.registry)
+        self.send_duration = Histogram(
+            "sluice_send_duration_seconds",
+            "Time a request's messages took from the use case to the broker's acknowledgement.",
+            topic,
+            buckets=_LATENCY,
+            registry=self.registry,
+        )
+        self.poll_duration = Histogram(
+            "sluice_poll_duration_seconds",
+            "Time a poll took, waiting for messages included.",
+            topic,
+            buckets=_LATENCY,
+            registry=self.registry,
+        )
+        self.commits_refused = Counter(
+            "sluice_commits_refused",
+            "Offsets of auto_commit polls that the broker refused after the answer was written.",
+            registry=self.registry,
+        )
+        self.connection_status = Gauge(
+            "sluice_connection_status", "1 while the broker answers, else 0.", registry=self.registry
+        )
+        self.inflight_bytes = Gauge(
+            "sluice_inflight_bytes", "Bytes of request bodies held in memory.", registry=self.registry
+        )
+
+    def expose(self, accept: str) -> tuple[bytes, str]:
+        """The whole exposition and its content type: OpenMetrics for those who accept it, else Prometheus text."""
+        if "application/openmetrics-text" in accept:
+            return openmetrics.generate_latest(self.registry), openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(self.registry), TEXT  # type: ignore[no-untyped-call]
