@@ -1,0 +1,149 @@
+"""Topics of a Kafka cluster. Calls return when the change can be seen on every broker."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from app.brokers.kafka.connection import Connection
+from app.brokers.kafka.directory import Directory, Leaders
+from app.brokers.kafka.errors import of_code, of_creation
+from app.brokers.kafka.internals import CreateTopicsRequest, DeleteTopicsRequest
+from app.brokers.kafka.offsets import Offsets
+from app.brokers.kafka.options import KafkaOptions
+from app.brokers.kafka.protocol import DescribeLogDirsRequest
+from app.brokers.kafka.reading import EARLIEST, LATEST, Reading
+from app.errors import UNKNOWN, Disconnected, NotFound
+from app.topic import MIN_INSYNC_REPLICAS, PartitionInfo, TopicInfo, TopicSpec
+
+NOT_CONTROLLER = 41
+PAUSE = 0.02
+TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """`BrokerAdmin` on a cluster."""
+
+    options: KafkaOptions
+    connection: Connection
+    directory: Directory
+    reading: Reading
+    offsets: Offsets
+
+    async def topics(self) -> dict[str, int]:
+        return await self.directory.names()
+
+    async def describe(self, topic: str) -> TopicInfo:
+        partitions = await self.directory.fresh(topic)
+        self.directory.forget(topic)  # what is known must be no older than what is asked now
+        config, first, last, sizes = await asyncio.gather(
+            self.directory.config(topic),
+            self.reading.ends(topic, EARLIEST),
+            self.reading.ends(topic, LATEST),
+            self._sizes(topic, partitions),
+        )
+        infos = [
+            PartitionInfo(
+                partition=number,
+                leader=known.leader if known.leader >= 0 else None,
+                replicas=known.replicas,
+                in_sync=known.in_sync,
+                log_start_offset=first.get(number, 0),
+                high_watermark=last.get(number, 0),
+            )
+            for number, known in sorted(partitions.items())
+        ]
+        return TopicInfo(topic, tuple(infos), config.own, sum(sizes.values()))
+
+    async def create(self, spec: TopicSpec) -> None:
+        replicas = await self._replication_factor(spec)
+        configs = dict(spec.configs)
+        if replicas == 3:
+            configs.setdefault(MIN_INSYNC_REPLICAS, "2")
+        no_assignment: list[int] = []
+        wanted = (spec.name, spec.partitions, replicas, no_assignment, list(configs.items()))
+        code, sentence = 0, None
+        for _ in range(TRIES):
+            request = CreateTopicsRequest([wanted], self._milliseconds, validate_only=False)
+            _, code, sentence = (await self.connection.send_to_any(request)).topic_errors[0]
+            if code != NOT_CONTROLLER:
+                break
+            await asyncio.sleep(PAUSE)
+        if code:
+            raise of_creation(code, sentence, spec.name)
+        self.directory.forget(spec.name)
+        await self._everywhere(lambda node: self._usable(spec, node), f"topic '{spec.name}' has no leaders yet")
+
+    async def delete(self, topic: str) -> None:
+        partitions = sorted(await self.directory.fresh(topic))
+        groups = await self.offsets.groups_on(topic, partitions)
+        for _ in range(TRIES):
+            answer = await self.connection.send_to_any(DeleteTopicsRequest([topic], self._milliseconds))
+            code = answer.topic_error_codes[0][1]
+            if code != NOT_CONTROLLER:
+                break
+            await asyncio.sleep(PAUSE)
+        self.directory.forget(topic)
+        if code:
+            raise of_code(code, f"deleting topic '{topic}'", topic=topic)
+        await self._everywhere(lambda node: self._absent(topic, node), f"topic '{topic}' is still being deleted")
+        await self.offsets.gone(groups, topic, partitions)
+        self.directory.forget(topic)
+
+    async def _replication_factor(self, spec: TopicSpec) -> int:
+        chosen = spec.replication_factor or self.options.default_replication_factor
+        if chosen is None:
+            await self.connection.metadata([])  # brokers may have come or gone
+            chosen = min(3, len(self.connection.nodes))
+        return chosen
+
+    async def _everywhere(self, seen: Callable[[int], Awaitable[bool]], otherwise: str) -> None:
+        """Return when every broker that answers has seen it. Raises Disconnected when that takes too long."""
+        until = asyncio.get_running_loop().time() + self.options.request_timeout
+        for node in self.connection.nodes:
+            while not await seen(node):
+                if asyncio.get_running_loop().time() >= until:
+                    raise Disconnected(otherwise, outcome=UNKNOWN)
+                await asyncio.sleep(PAUSE)
+
+    async def _usable(self, spec: TopicSpec, node: int) -> bool:
+        """Whether this broker knows the topic's leaders, and they know that they are."""
+        try:
+            partitions = await self.directory.fresh(spec.name, node=node)
+            if len(partitions) < spec.partitions or any(known.leader < 0 for known in partitions.values()):
+                return False
+            await self.reading.ends_once(spec.name, partitions, LATEST)
+        except (NotFound, Disconnected):
+            return False
+        return True
+
+    async def _absent(self, topic: str, node: int) -> bool:
+        try:
+            await self.directory.fresh(topic, node=node)
+        except NotFound:
+            return True
+        except Disconnected:  # a broker that is away learns of the deletion before it serves again
+            return node not in self.connection.nodes
+        return False
+
+    async def _sizes(self, topic: str, partitions: Mapping[int, Leaders]) -> dict[int, int]:
+        """Bytes of each partition's leading replica; none where we are not allowed to ask."""
+        led: dict[int, list[int]] = {}
+        for number, known in partitions.items():
+            if known.leader >= 0:
+                led.setdefault(known.leader, []).append(number)
+        answers = await asyncio.gather(
+            *(self.connection.send(node, DescribeLogDirsRequest([(topic, part)])) for node, part in led.items())
+        )
+        folders = [folder for answer in answers for code, _, folder in answer.results if not code]
+        return {
+            number: size
+            for folder in folders
+            for _, replicas in folder
+            for number, size, _, is_future in replicas
+            if not is_future
+        }
+
+    @property
+    def _milliseconds(self) -> int:
+        return int(self.options.request_timeout * 1000)

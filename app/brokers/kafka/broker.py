@@ -1,0 +1,73 @@
+"""The contract on a Kafka cluster: each part in its own module, put together here."""
+
+from collections.abc import Mapping, Sequence
+
+from app.broker import BrokerKind
+from app.brokers.kafka.admin import Admin
+from app.brokers.kafka.connection import Connection
+from app.brokers.kafka.directory import Directory
+from app.brokers.kafka.offsets import Offsets
+from app.brokers.kafka.options import KafkaOptions
+from app.brokers.kafka.producing import Producing
+from app.brokers.kafka.reading import Reading
+from app.deadline import Deadline
+from app.record import Fetched, Limit, NewRecord, Outcome, Position
+from app.topic import TopicInfo, TopicSpec
+
+
+class KafkaBroker:
+    """`Log` on Kafka 2.5 or later. Can be closed and opened again. Keeps no dedupe window.
+
+    `publish` raises Disconnected only when nothing was handed over: nothing is written then, now or later.
+    """
+
+    kind: BrokerKind = "kafka"
+
+    def __init__(self, options: KafkaOptions) -> None:
+        self._connection = Connection(options)
+        self._directory = Directory(self._connection)
+        self._producing = Producing(options, self._directory)
+        self._reading = Reading(self._connection, self._directory)
+        self._offsets = Offsets(self._connection, self._directory)
+        self._admin = Admin(options, self._connection, self._directory, self._reading, self._offsets)
+
+    async def open(self) -> None:
+        try:
+            await self._connection.open()
+            await self._producing.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        await self._producing.close()
+        await self._connection.close()
+        self._directory.clear()
+
+    async def ping(self) -> None:
+        await self._connection.metadata([])
+
+    async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+        return await self._producing.publish(topic, records, deadline)
+
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
+        return await self._reading.fetch(at, limit, wait)
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        return await self._offsets.committed(group, topic)
+
+    async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        await self._offsets.commit(group, topic, offsets)
+
+    async def topics(self) -> dict[str, int]:
+        return await self._admin.topics()
+
+    async def describe(self, topic: str) -> TopicInfo:
+        return await self._admin.describe(topic)
+
+    async def create(self, spec: TopicSpec) -> None:
+        await self._admin.create(spec)
+
+    async def delete(self, topic: str) -> None:
+        await self._admin.delete(topic)
+        self._producing.forget(topic)

@@ -1,0 +1,161 @@
+"""Which topics there are, who leads their partitions, how they are configured: asked for without creating anything."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from app.brokers.kafka.connection import Connection
+from app.brokers.kafka.errors import of_code
+from app.brokers.kafka.internals import DescribeConfigsRequest
+from app.errors import Disconnected, NotFound, SluiceError
+from app.topic import TopicConfigs
+
+T = TypeVar("T")
+
+PARTITIONS_KEPT = 1.0
+"""Seconds for which a topic that was seen is taken to exist still: a deletion elsewhere is noticed no later."""
+
+CONFIGS_KEPT = 5.0
+TOPIC = 2
+DYNAMIC_TOPIC_CONFIG = 1
+"""Resource type and config source of https://kafka.apache.org/protocol#The_Messages_DescribeConfigs."""
+
+
+class Leaders(NamedTuple):
+    """A partition as metadata tell it; leader -1 while there is none."""
+
+    leader: int
+    replicas: tuple[int, ...]
+    in_sync: tuple[int, ...]
+
+
+class Config(NamedTuple):
+    """A topic's configuration: every value in force, and those set for this topic itself."""
+
+    acted_on: TopicConfigs
+    own: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Kept(Generic[T]):
+    answer: "asyncio.Task[T]"
+    until: float
+
+
+class _Memory(Generic[T]):
+    """Answers kept for some seconds; many who ask at once cause one question. Failures are not kept."""
+
+    def __init__(self, ask: Callable[[str], Awaitable[T]], seconds: float) -> None:
+        self._ask = ask
+        self._seconds = seconds
+        self._kept: dict[str, _Kept[T]] = {}
+
+    async def get(self, name: str) -> T:
+        now = asyncio.get_running_loop().time()
+        kept = self._kept.get(name)
+        if kept is None or (kept.answer.done() and now >= kept.until):
+            self._drop_old(now)
+            kept = self._kept[name] = _Kept(asyncio.ensure_future(self._ask(name)), now + self._seconds)
+            kept.answer.add_done_callback(lambda task: self._drop_failed(name, task))
+        await asyncio.wait({kept.answer})
+        if kept.answer.cancelled():
+            raise Disconnected("the connection to Kafka was closed")
+        return kept.answer.result()
+
+    def forget(self, name: str) -> None:
+        self._kept.pop(name, None)
+
+    def clear(self) -> None:
+        for kept in self._kept.values():
+            kept.answer.cancel()
+        self._kept.clear()
+
+    def _drop_failed(self, name: str, task: "asyncio.Task[T]") -> None:
+        failed = task.cancelled() or task.exception() is not None
+        if failed and name in self._kept and self._kept[name].answer is task:
+            del self._kept[name]
+
+    def _drop_old(self, now: float) -> None:
+        for name in [name for name, kept in self._kept.items() if kept.answer.done() and now >= kept.until]:
+            del self._kept[name]
+
+
+class Directory:
+    """Topics of one cluster. Partitions are remembered for a second, configurations for five; nothing unknown is."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._partitions = _Memory(self.fresh, PARTITIONS_KEPT)
+        self._configs = _Memory(self.config_now, CONFIGS_KEPT)
+
+    async def partitions(self, topic: str) -> Mapping[int, Leaders]:
+        """Raises NotFound, Disconnected."""
+        return await self._partitions.get(topic)
+
+    async def partition(self, topic: str, number: int) -> Leaders:
+        """Raises NotFound for the topic or the partition, Disconnected."""
+        known = await self.partitions(topic)
+        if number not in known:  # it may be new
+            self.moved(topic)
+            known = await self.partitions(topic)
+        return check_partition(topic, number, known)
+
+    async def config(self, topic: str) -> Config:
+        return await self._configs.get(topic)
+
+    async def fresh(self, topic: str, *, node: int | None = None) -> Mapping[int, Leaders]:
+        """As the broker `node`, or any, knows it now. Raises NotFound, Disconnected."""
+        answer = await self._connection.metadata([topic], node=node)
+        code, _, _, partitions = answer.topics[0]
+        if code not in (0, 5):
+            raise _unknown(code, topic)
+        return {number: Leaders(leader, tuple(r), tuple(i)) for _, number, leader, r, i, *_ in partitions}
+
+    async def names(self) -> dict[str, int]:
+        """Every topic and the number of its partitions."""
+        answer = await self._connection.metadata(None)
+        return {name: len(partitions) for code, name, _, partitions in answer.topics if code == 0}
+
+    async def config_now(self, topic: str) -> Config:
+        request = DescribeConfigsRequest([(TOPIC, topic, None)])
+        code, sentence, _, _, entries = (await self._connection.send_to_any(request)).resources[0]
+        if code == 29:  # describing is not allowed to us, writing may be: Kafka's defaults are the best guess
+            return Config(TopicConfigs.read({}), {})
+        if code:
+            raise of_code(code, sentence or "reading the topic's configuration", topic=topic)
+        return _config(entries)
+
+    def forget(self, topic: str) -> None:
+        """It changed by our own hand."""
+        self._partitions.forget(topic)
+        self._configs.forget(topic)
+
+    def moved(self, topic: str) -> None:
+        """Its leaders did, as somebody noticed."""
+        self._partitions.forget(topic)
+
+    def clear(self) -> None:
+        self._partitions.clear()
+        self._configs.clear()
+
+
+def check_partition(topic: str, number: int, partitions: Mapping[int, Leaders]) -> Leaders:
+    """Raises NotFound, naming the count."""
+    if number not in partitions:
+        raise NotFound(f"partition {number} does not exist: topic '{topic}' has {len(partitions)}")
+    return partitions[number]
+
+
+def _unknown(code: int, topic: str) -> SluiceError:
+    if code == 17:  # an illegal name is no topic's
+        return NotFound(f"topic '{topic}' does not exist")
+    return of_code(code, f"looking for topic '{topic}'", topic=topic)
+
+
+def _config(entries: list[tuple[Any, ...]]) -> Config:
+    values = {name: value for name, value, *_ in entries if value is not None}
+    own = {
+        name: value for name, value, _, source, *_ in entries if source == DYNAMIC_TOPIC_CONFIG and value is not None
+    }
+    return Config(TopicConfigs.read(values), own)

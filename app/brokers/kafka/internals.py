@@ -1,0 +1,129 @@
+"""Every private part of aiokafka that this package leans on, in one place.
+
+aiokafka promises nothing about these. tests/kafka/test_aiokafka_contract.py checks each: an upgrade fails there.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from types import MethodType
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.protocol.admin import (
+    CreateTopicsRequest,
+    DeleteTopicsRequest,
+    DescribeConfigsRequest,
+    ListGroupsRequest,
+)
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
+from aiokafka.protocol.coordination import FindCoordinatorRequest
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+__all__ = [
+    "READ_COMMITTED",
+    "Array",
+    "Boolean",
+    "Client",
+    "CreateTopicsRequest",
+    "DefaultRecordBatchBuilder",
+    "DeleteTopicsRequest",
+    "DescribeConfigsRequest",
+    "FetchRequest",
+    "FindCoordinatorRequest",
+    "Int16",
+    "Int32",
+    "Int64",
+    "ListGroupsRequest",
+    "MemoryRecords",
+    "MetadataRequest",
+    "OffsetCommitRequest",
+    "OffsetFetchRequest",
+    "OffsetRequest",
+    "PartitionRecords",
+    "Producer",
+    "Request",
+    "RequestStruct",
+    "Response",
+    "Schema",
+    "String",
+    "abort_producer",
+    "close_client",
+    "forget_topic",
+    "knows_partition",
+]
+
+
+class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka carries no types
+    """aiokafka's client, whose own refreshes would create every topic that they name: these never do."""
+
+    async def _metadata_update(self, cluster_metadata: Any, topics: Iterable[str]) -> bool:
+        request = MetadataRequest(list(topics), allow_auto_topic_creation=False)
+        for broker in list(self.cluster.brokers()):
+            with contextlib.suppress(KafkaError, asyncio.TimeoutError, OSError, KeyError):
+                answer = await self.send(broker.nodeId, request)
+                if answer.brokers:
+                    cluster_metadata.update_metadata(answer)
+                    return True
+        cluster_metadata.failed_update(None)
+        return False
+
+
+class Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka carries no types
+    """aiokafka's producer on a client that never creates topics."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.client._metadata_update = MethodType(Client._metadata_update, self.client)  # noqa: SLF001
+
+
+def knows_partition(producer: Producer, topic: str, partition: int) -> bool:
+    """Whether a batch for it can be handed over; aiokafka asserts that it can."""
+    return partition in (producer.client.cluster.partitions_for_topic(topic) or ())
+
+
+def forget_topic(producer: Producer, topic: str) -> None:
+    """Ask for it no more: names that aiokafka has seen stay in its refreshes for ever."""
+    producer.client._topics.discard(topic)  # noqa: SLF001
+
+
+async def close_client(client: AIOKafkaClient, seconds: float) -> None:
+    """Close within `seconds`: gracefully, else by dropping the connections, whose unsent bytes may never leave."""
+    transports = [conn._writer.transport for conn in client._conns.values() if conn._writer]  # noqa: SLF001
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await client.close()
+    for transport in transports:
+        transport.abort()
+
+
+async def abort_producer(producer: Producer, seconds: float) -> None:
+    """Let go of a producer that can't or won't stop: its tasks end, what it held fails as KafkaConnectionError."""
+    producer._closed = True  # noqa: SLF001  # or it warns when collected
+    sender, held = producer._sender, producer._message_accumulator  # noqa: SLF001
+    owners = (sender, held, producer.client)
+    for task in (tasks := [task for task in asyncio.all_tasks() if _runs_for(task, owners)]):
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)
+    await close_client(producer.client, seconds)
+    waiting = [batch for batches in held._batches.values() for batch in batches]  # noqa: SLF001
+    for batch in (*waiting, *held._pending_batches):  # noqa: SLF001
+        if not batch.future.done():
+            batch.future.set_exception(KafkaConnectionError("the producer was closed"))
+            batch.future.exception()
+
+
+def _runs_for(task: "asyncio.Task[Any]", owners: tuple[object, ...]) -> bool:
+    """Whether the task runs a method of one of the owners. aiokafka keeps no list of its tasks."""
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return frame is not None and any(frame.f_locals.get("self") is owner for owner in owners)

@@ -1,0 +1,189 @@
+"""Records by offset, by raw fetch requests: half a millisecond, where seeking a consumer takes half a second.
+
+https://kafka.apache.org/protocol#The_Messages_Fetch. Only what stands below the last stable offset is ever answered.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from aiokafka.structs import TopicPartition
+
+from app.brokers.kafka.connection import Connection
+from app.brokers.kafka.directory import Directory, Leaders
+from app.brokers.kafka.errors import MOVED, of_code, poll_failed
+from app.brokers.kafka.internals import READ_COMMITTED, FetchRequest, MemoryRecords, OffsetRequest, PartitionRecords
+from app.brokers.kafka.lanes import WaitingLanes
+from app.errors import Disconnected, PollFailed, SluiceError
+from app.record import Fetched, Limit, Position, Record
+
+OUT_OF_RANGE, NO_LEADER = 1, 5
+EARLIEST, LATEST = -2, -1
+SLICE = 0.5
+"""Seconds that one request waits at the broker; so long may a deletion go unnoticed."""
+
+WITHOUT_LANE = 0.1
+PATIENCE = 3.0
+"""Seconds in which a partition without leader may find one."""
+
+PAUSE = 0.05
+MOST_BYTES = 52_428_800
+LANE = "read"
+
+
+class Piece(NamedTuple):
+    """One partition of a fetch answer, not yet decoded."""
+
+    high_watermark: int
+    log_start: int
+    aborted: list[tuple[int, int]]
+    data: bytes
+
+
+class Reading:
+    """Fetches. Many may run at once; those that wait take a lane of their own, so that they hold up nobody."""
+
+    def __init__(self, connection: Connection, directory: Directory, *, lanes: int = 8) -> None:
+        self._connection = connection
+        self._directory = directory
+        self._waiting = WaitingLanes(connection, lanes)
+
+    async def fetch(self, at: Position, limit: Limit, wait: float) -> Fetched:
+        """As `Broker.fetch`."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait
+        await self._directory.partition(at.topic, at.partition)
+        offset = max(at.offset, 0)
+        pause = 0.0
+        while True:
+            piece, offset = await self._piece(at._replace(offset=offset), limit, pause)
+            found = _decode(at, offset, limit, piece)
+            dry = found.next_offset in (offset, found.high_watermark)  # also where a throttled broker answers nothing
+            if found.records or (dry and loop.time() >= until):
+                return found
+            offset = found.next_offset  # past what readers are not shown
+            pause = min(SLICE, until - loop.time()) if dry else 0.0
+
+    async def ends(self, topic: str, when: int) -> dict[int, int]:
+        """First offsets (`EARLIEST`), or last stable offsets (`LATEST`), of all partitions that have a leader."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        while True:
+            try:
+                return await self.ends_once(topic, await self._directory.partitions(topic), when)
+            except Disconnected:
+                if loop.time() >= until:
+                    raise
+            self._directory.moved(topic)
+            await asyncio.sleep(PAUSE)
+
+    async def ends_once(self, topic: str, partitions: Mapping[int, Leaders], when: int) -> dict[int, int]:
+        """The same, for leaders as told. Raises Disconnected when one has moved."""
+        by_leader: dict[int, list[int]] = {}
+        for number, known in partitions.items():
+            if known.leader >= 0:
+                by_leader.setdefault(known.leader, []).append(number)
+        answers = await asyncio.gather(*(self._ends(leader, topic, part, when) for leader, part in by_leader.items()))
+        return {number: offset for answer in answers for number, offset in answer.items()}
+
+    async def _ends(self, leader: int, topic: str, partitions: list[int], when: int) -> dict[int, int]:
+        request = OffsetRequest(-1, READ_COMMITTED, [(topic, [(number, when) for number in partitions])])
+        answer = await self._connection.send(leader, request, lane=LANE)
+        found = {}
+        for number, code, _, offset in answer.topics[0][1]:
+            if code in MOVED:
+                raise Disconnected(f"partition {number} of topic '{topic}' has no leader that serves it")
+            if code:
+                raise of_code(code, "asking for offsets", topic=topic)
+            found[number] = offset
+        return found
+
+    async def _piece(self, at: Position, limit: Limit, wait: float) -> tuple[Piece, int]:
+        """One answer for this position, and the position clamped. Follows a leader that moves."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        while True:
+            leader = (await self._directory.partition(at.topic, at.partition)).leader
+            try:
+                code, piece = await self._ask(leader, at, limit, wait) if leader >= 0 else (NO_LEADER, None)
+            except Disconnected:
+                if loop.time() >= until:
+                    raise
+                code, piece = (
+                    NO_LEADER,
+                    None,
+                )  # if it moved, the others know by now; if all are away, they are asked next
+            if piece is not None:
+                return piece, max(min(at.offset, piece.high_watermark), piece.log_start)
+            if code == OUT_OF_RANGE:
+                at = at._replace(offset=await self._nearest(at))
+            elif code not in MOVED or loop.time() >= until:
+                raise _refusal(code, at)
+            else:
+                self._directory.moved(at.topic)
+                await asyncio.sleep(PAUSE)
+
+    async def _ask(self, leader: int, at: Position, limit: Limit, wait: float) -> tuple[int, Piece | None]:
+        most = max(1, min(limit.max_bytes, MOST_BYTES))
+        lane = wait > 0 and self._waiting.free(leader)
+        request = FetchRequest(
+            max_wait_time=int(wait * 1000) if lane else 0,
+            min_bytes=1,
+            max_bytes=most,
+            isolation_level=READ_COMMITTED,
+            topics=[(at.topic, [(at.partition, at.offset, most)])],
+        )
+        if lane:
+            answer = await self._waiting.send(leader, request)
+        else:
+            await asyncio.sleep(min(wait, WITHOUT_LANE))
+            answer = await self._connection.send(leader, request, lane=LANE, otherwise=PollFailed)
+        return _unpack(answer)
+
+    async def _nearest(self, at: Position) -> int:
+        """The offset clamped to what the partition holds now."""
+        first = await self.ends(at.topic, EARLIEST)
+        last = await self.ends(at.topic, LATEST)
+        return max(min(at.offset, last.get(at.partition, 0)), first.get(at.partition, 0))
+
+
+def _unpack(answer: Any) -> tuple[int, Piece | None]:
+    """Error code, or the one partition asked for. Kafka from 0.11 on answers with version 5 or later."""
+    if getattr(answer, "error_code", 0):
+        return answer.error_code, None
+    _, code, _, stable, log_start, aborted, *_, data = answer.topics[0][1][0]
+    return code, None if code else Piece(stable, log_start, aborted or [], data or b"")
+
+
+def _decode(at: Position, offset: int, limit: Limit, piece: Piece) -> Fetched:
+    """Records from `offset` on within the limit, and where to go on: behind what readers are not shown, too."""
+    source = PartitionRecords(
+        tp=TopicPartition(at.topic, at.partition),
+        records=MemoryRecords(piece.data),
+        aborted_transactions=piece.aborted,
+        fetch_offset=offset,
+        key_deserializer=None,
+        value_deserializer=None,
+        check_crcs=True,
+        isolation_level=READ_COMMITTED,
+    )
+    records: list[Record] = []
+    size = 0
+    next_offset = offset
+    try:
+        for found in source:
+            size += len(found.value or b"")
+            if records and (size > limit.max_bytes or len(records) == limit.count):
+                break
+            records.append(Record(found.offset, found.timestamp, found.key, found.value, found.headers))
+            next_offset = found.offset + 1
+        else:
+            next_offset = source.next_fetch_offset
+    except Exception as error:  # whatever a broken batch makes of a decoder
+        if not records:
+            raise poll_failed(error) from error
+    return Fetched(records, max(next_offset, offset), piece.high_watermark, piece.log_start)
+
+
+def _refusal(code: int, at: Position) -> SluiceError:
+    return of_code(code, "fetching", topic=at.topic, otherwise=PollFailed)

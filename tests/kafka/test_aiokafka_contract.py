@@ -1,0 +1,149 @@
+"""The private parts of aiokafka that app/brokers/kafka/internals.py leans on are still there and as they were."""
+
+# ruff: noqa: SLF001  # private parts are the subject
+
+import asyncio
+import inspect
+
+import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
+from aiokafka.producer.sender import Sender
+
+from app.brokers.kafka import internals
+from app.brokers.kafka.batches import HEADER
+from app.brokers.kafka.protocol import DescribeLogDirsRequest
+
+SIGNATURES = {
+    AIOKafkaClient._metadata_update: ["self", "cluster_metadata", "topics"],
+    AIOKafkaClient.send: ["self", "node_id", "request", "group"],
+    AIOKafkaClient.force_metadata_update: ["self"],
+    AIOKafkaClient.add_topic: ["self", "topic"],
+    internals.PartitionRecords: [
+        "tp",
+        "records",
+        "aborted_transactions",
+        "fetch_offset",
+        "key_deserializer",
+        "value_deserializer",
+        "check_crcs",
+        "isolation_level",
+    ],
+    internals.FetchRequest: ["max_wait_time", "min_bytes", "max_bytes", "isolation_level", "topics", "rack_id"],
+    internals.OffsetRequest: ["replica_id", "isolation_level", "topics"],
+    internals.OffsetFetchRequest: ["consumer_group", "partitions"],
+    internals.OffsetCommitRequest: [
+        "consumer_group",
+        "consumer_group_generation_id",
+        "consumer_id",
+        "retention_time",
+        "topics",
+    ],
+    internals.FindCoordinatorRequest: ["coordinator_key", "coordinator_type"],
+    internals.MetadataRequest: ["topics", "allow_auto_topic_creation"],
+    internals.CreateTopicsRequest: ["create_topic_requests", "timeout", "validate_only"],
+    internals.DeleteTopicsRequest: ["topics", "timeout"],
+    internals.DescribeConfigsRequest: ["resources", "include_synonyms"],
+    internals.ListGroupsRequest: [],
+    internals.Producer.send_batch: ["self", "batch", "topic", "partition"],
+    BatchBuilder.append: ["self", "timestamp", "key", "value", "headers"],
+}
+
+
+@pytest.mark.parametrize("callable_", SIGNATURES, ids=lambda c: c.__qualname__)
+def test_a_signature_is_as_it_was(callable_):
+    assert list(inspect.signature(callable_).parameters) == SIGNATURES[callable_]
+
+
+def test_metadata_requests_can_forbid_creation():
+    newest = internals.MetadataRequest(["t"], allow_auto_topic_creation=False).prepare({3: (0, 99)})
+    assert newest.to_object() == {"topics": ["t"], "allow_auto_topic_creation": False}
+    nothing_named = internals.MetadataRequest([], allow_auto_topic_creation=False).prepare({3: (0, 99)})
+    assert nothing_named.topics == []  # from version 1 on: no topic, where None is every topic
+
+
+@pytest.mark.parametrize(("known", "version"), [((4, 6), 6), ((4, 17), 11)])
+def test_a_fetched_partition_begins_and_ends_as_we_unpack_it(known, version):
+    request = internals.FetchRequest(0, 1, 1, 1, [("t", [(0, 0, 1)])]).prepare({1: known})
+    assert version == request.API_VERSION
+    fields = dict(zip(request.RESPONSE_TYPE.SCHEMA.names, request.RESPONSE_TYPE.SCHEMA.fields, strict=True))
+    partition = fields["topics"].array_of.fields[1].array_of.names
+    assert partition[:6] == (
+        "partition",
+        "error_code",
+        "highwater_offset",
+        "last_stable_offset",
+        "log_start_offset",
+        "aborted_transactions",
+    )
+    assert partition[-1] == "message_set"
+
+
+@pytest.mark.parametrize(
+    ("request_", "names"),
+    [
+        (internals.OffsetRequest(-1, 1, []), ("partition", "error_code", "timestamp", "offset")),
+        (internals.OffsetFetchRequest("g", []), ("partition", "offset", "metadata", "error_code")),
+        (internals.OffsetCommitRequest("g", -1, "", -1, []), ("partition", "error_code")),
+        (DescribeLogDirsRequest([]), ("partition", "size", "offset_lag", "is_future")),
+    ],
+)
+def test_an_answers_partitions_are_as_we_unpack_them(request_, names):
+    answer = request_.prepare({request_.API_KEY: (0, 99)}).RESPONSE_TYPE.SCHEMA
+    fields = dict(zip(answer.names, answer.fields, strict=True))
+    if "results" in fields:
+        fields = dict(zip(fields["results"].array_of.names, fields["results"].array_of.fields, strict=True))
+    assert fields["topics"].array_of.fields[1].array_of.names == names
+
+
+def test_a_batch_is_never_larger_than_was_estimated():
+    batch = new_batch(10_000)
+    assert batch.size() == HEADER
+    estimated = HEADER
+    for n, (key, value, headers) in enumerate(
+        [(b"k", b"v" * 500, []), (None, None, [("null", None), ("ключ", b"x" * 200)]), (b"", b"", []), (None, b"1", [])]
+    ):
+        estimate = internals.DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers)
+        estimated += estimate - HEADER
+        assert batch.append(timestamp=n * 10**11, key=key, value=value, headers=headers) is not None
+        assert batch.size() <= estimated
+
+
+def test_the_first_record_of_a_batch_is_taken_whatever_its_size():
+    batch = new_batch(100)
+    assert batch.append(timestamp=0, key=None, value=b"x" * 1000) is not None
+    assert batch.append(timestamp=0, key=None, value=b"x") is None
+
+
+def new_batch(size: int) -> BatchBuilder:
+    return BatchBuilder(size, 0)
+
+
+async def test_what_we_reach_into_is_there():
+    producer = internals.Producer(bootstrap_servers="127.0.0.1:1", enable_idempotence=True, acks="all")
+    try:
+        assert isinstance(producer._message_accumulator, MessageAccumulator)
+        assert isinstance(producer._sender, Sender)
+        assert producer._message_accumulator._batches == {}
+        assert producer._message_accumulator._pending_batches == set()
+        assert producer.client._topics == set()
+        assert producer.client._conns == {}
+        assert producer.client.cluster.partitions_for_topic("t") is None
+        assert producer.client._metadata_update.__func__ is internals.Client._metadata_update
+        assert "self._metadata_update(self.cluster, topics)" in inspect.getsource(AIOKafkaClient._md_synchronizer)
+    finally:
+        await internals.abort_producer(producer, 1)
+
+
+async def test_a_cancelled_handover_leaves_no_batch_queued():
+    producer = internals.Producer(bootstrap_servers="127.0.0.1:1", enable_idempotence=True, acks="all")
+    try:
+        held = producer._message_accumulator
+        await held.add_batch(producer.create_batch(), ("t", 0), 10)
+        second = asyncio.ensure_future(held.add_batch(producer.create_batch(), ("t", 0), 10))
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.wait({second})
+        assert [len(batches) for batches in held._batches.values()] == [1]
+    finally:
+        await internals.abort_producer(producer, 1)
