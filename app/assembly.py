@@ -40,9 +40,11 @@ class Gateway:
     """A gateway whose parts are joined and whose log is open, or being opened."""
 
     app: web.Application
+    log: Log
     health: Health
     consumer: Consumer
     deadlines: Deadlines
+    budget: ByteBudget
 
 
 @asynccontextmanager
@@ -81,7 +83,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             Operations(health, metrics, clock=time.time),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)
-        yield Gateway(app, health, consumer, deadlines)
+        yield Gateway(app, log, health, consumer, deadlines, budget)
     finally:
         await link.stop()
 

@@ -23,6 +23,7 @@ def create_app(
             response.headers["X-Effective-Timeout"] = str(request[EFFECTIVE_TIMEOUT])
         if stopping():
             response.force_close()
+            response.headers[hdrs.CONNECTION] = "close"
 
     app.on_response_prepare.append(add_headers)
     return app

@@ -147,7 +147,7 @@ class Parser:
         return [_item(read, item, raw_item, key) for item, raw_item in zip(parsed[kind], raws, strict=True)]
 
     def lines(self, body: bytes) -> list[Item]:
-        """The messages of NDJSON: a line with a member `event` is a message, any other an event. Blank ones are skipped."""
+        """The messages of NDJSON: a line with a member `event` is a message, any other an event; blank ones don't count."""
         lines = [line for line in body.split(b"\n") if line.strip()]
         self._check_count(len(lines))
         return [self._line(line) for line in lines]
@@ -231,7 +231,7 @@ def topic_spec(stream: str, body: bytes) -> tuple[TopicName, TopicSpec]:
 
 
 def strict_json(body: bytes) -> Any:
-    """The parsed document: UTF-8, no NaN or Infinity, no lone surrogates, at most about 200 levels. Raises BadRequest."""
+    """The parsed document: UTF-8, no NaN, no Infinity, no lone surrogates, about 200 levels. Raises BadRequest."""
     try:
         return pydantic_core.from_json(body, allow_inf_nan=False)
     except ValueError as error:

@@ -1,0 +1,104 @@
+"""A real gateway on a free port, in this process, and a client that speaks to it."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from multidict import CIMultiDictProxy
+from aiohttp import ClientSession, web
+
+from app.api.server import GatewayRunner
+from app.assembly import Gateway, open_gateway
+from app.ids import new_uuid
+from app.settings import load_settings
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Client:
+    """Speaks to one gateway. `gateway` is at hand for what a client can't see."""
+
+    url: str
+    session: ClientSession
+    gateway: Gateway
+
+    async def __call__(self, method: str, path: str, **options) -> Answer:
+        async with self.session.request(method, self.url + path, **options) as response:
+            data = await response.read()
+            body = json.loads(data) if response.content_type == "application/json" and data else data
+            return Answer(response.status, response.headers, body)
+
+    async def get(self, path: str, **options) -> Answer:
+        return await self("GET", path, **options)
+
+    async def post(self, path: str, body: Any = None, **options) -> Answer:
+        return await self("POST", path, json=body, **options)
+
+    async def post_bytes(self, path: str, data: bytes, content_type: str = "application/json", **headers) -> Answer:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self("POST", path, data=data, headers={"Content-Type": content_type, **names})
+
+    async def stream(self) -> str:
+        """The name of a new stream."""
+        name = f"s{uuid.uuid4().hex[:12]}"
+        created = await self.post("/streams", {"name": name})
+        assert created.status == 201
+        return name
+
+    async def poll(self, partition: int = 0, path: str = "/messages", **query) -> Answer:
+        return await self.get(path, params={"partition_id": str(partition), **{k: str(v) for k, v in query.items()}})
+
+
+@asynccontextmanager
+async def running(**environ: str) -> AsyncIterator[Client]:
+    """A gateway with these variables set, on memory unless told otherwise."""
+    settings = load_settings({"BROKER_URL": "memory://", **environ})
+    async with open_gateway(settings) as gateway:
+        runner = GatewayRunner(gateway.app, new_id=new_uuid, shutdown_timeout=1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        async with ClientSession() as session:
+            yield Client(f"http://127.0.0.1:{runner.addresses[0][1]}", session, gateway)
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    """A gateway on memory with the default settings."""
+    async with running() as client:
+        yield client
+
+
+@pytest.fixture
+def start():
+    """For tests that need settings of their own: `async with start(BATCH_MAX_SIZE="3") as client:`."""
+    return running
+
+
+def _url(kind: str, request, tmp_path) -> str:
+    if kind == "kafka":
+        return f"kafka://{request.getfixturevalue('kafka')}"
+    return {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/log.db"}[kind]
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker_url(request, tmp_path) -> str:
+    return _url(request.param, request, tmp_path)
+
+
+@pytest.fixture
+async def any_client(broker_url) -> AsyncIterator[Client]:
+    """The same gateway on each broker, its default stream nobody else's."""
+    async with running(BROKER_URL=broker_url, DEFAULT_STREAM=f"s{uuid.uuid4().hex[:12]}") as client:
+        yield client

@@ -1,0 +1,135 @@
+"""POST /streams and POST /streams/{stream}/topics (API 2 and 5)."""
+
+import asyncio
+
+import pytest
+from samples import generic
+
+from app.names import MAX_PARTITIONS
+
+BAD_NAMES = ["", "-a", "a-", "a--b", "a b", "ü", "a/b", "x" * 201, "_a", "a_"]
+
+
+async def test_a_new_stream_is_told_and_a_second_one_refused(any_client):
+    name = await any_client.stream()
+    again = await any_client.post("/streams", {"name": name})
+    assert (again.status, again.body["error"]) == (409, "already_exists")
+
+
+async def test_a_stream_starts_empty(client):
+    created = await client.post("/streams", {"name": "fresh-1"})
+    assert created.status == 201
+    assert created.body["created_at"].endswith("Z")
+    assert created.body | {"created_at": None} == {
+        "name": "fresh-1", "created_at": None, "topics_count": 0, "messages_count": 0, "size_bytes": 0,
+    }  # fmt: skip
+
+
+async def test_a_new_topic_can_be_used_at_once(any_client):
+    stream = await any_client.stream()
+    created = await any_client.post(
+        f"/streams/{stream}/topics", {"name": "orders.v1", "partitions": 5, "retention_ms": 3600000}
+    )
+    assert created.status == 201
+    assert created.body["name"] == "orders.v1"
+    assert created.body["stream"] == stream
+    assert created.body["partitions_count"] == 5
+    assert created.body["messages_count"] == 0
+    assert created.body["configs"]["retention.ms"] == "3600000"
+    assert [p["partition_id"] for p in created.body["partitions"]] == [0, 1, 2, 3, 4]
+    path = f"/streams/{stream}/topics/orders.v1/messages"
+    assert (await any_client.post(path, {"event": generic(), "partition_id": 4})).status == 201
+    assert (await any_client.poll(4, path)).body["count"] == 1
+
+
+async def test_a_topic_gets_one_partition_and_the_default_retention(start):
+    async with start(TOPIC_RETENTION_MS="1000") as client:
+        stream = await client.stream()
+        created = await client.post(f"/streams/{stream}/topics", {"name": "t"})
+        assert created.body["partitions_count"] == 1
+        assert created.body["configs"] == {"retention.ms": "1000"}
+
+
+async def test_every_field_reaches_the_topic(any_client):
+    stream = await any_client.stream()
+    body = {
+        "name": "t", "partitions": 2, "retention_ms": -1, "retention_bytes": 1000000, "cleanup_policy": "compact,delete",
+        "replication_factor": 1, "configs": {"max.message.bytes": 5000, "segment.bytes": "1048576", "preallocate": False},
+    }  # fmt: skip
+    created = await any_client.post(f"/streams/{stream}/topics", body)
+    assert created.status == 201, created.body
+    wanted = {
+        "retention.ms": "-1", "retention.bytes": "1000000", "cleanup.policy": "compact,delete",
+        "max.message.bytes": "5000", "segment.bytes": "1048576", "preallocate": "false",
+    }  # fmt: skip
+    assert created.body["configs"] == created.body["configs"] | wanted
+
+
+async def test_a_second_topic_of_the_name_and_one_too_like_it_are_refused(any_client):
+    stream = await any_client.stream()
+    assert (await any_client.post(f"/streams/{stream}/topics", {"name": "a.b"})).status == 201
+    again = await any_client.post(f"/streams/{stream}/topics", {"name": "a.b"})
+    assert (again.status, again.body["error"]) == (409, "already_exists")
+    alike = await any_client.post(f"/streams/{stream}/topics", {"name": "a_b"})
+    assert (alike.status, alike.body["error"]) == (409, "conflict")
+
+
+async def test_of_racing_creations_one_wins(any_client):
+    stream = await any_client.stream()
+    streams = await asyncio.gather(*(any_client.post("/streams", {"name": f"{stream}r"}) for _ in range(5)))
+    topics = await asyncio.gather(*(any_client.post(f"/streams/{stream}/topics", {"name": "t"}) for _ in range(5)))
+    for answers in (streams, topics):
+        assert sorted(answer.status for answer in answers) == [201, 409, 409, 409, 409]
+
+
+async def test_a_topic_needs_its_stream(any_client):
+    refused = await any_client.post("/streams/no-such-stream/topics", {"name": "t"})
+    assert (refused.status, refused.body["error"]) == (404, "not_found")
+
+
+async def test_the_stream_of_topics_without_one_takes_no_new_ones(client):
+    assert (await client.post("/streams/-/topics", {"name": "t"})).status == 400
+    assert (await client.post("/streams", {"name": "-"})).status == 400
+
+
+@pytest.mark.parametrize("name", [*BAD_NAMES, "a.b", None, 5])
+async def test_bad_stream_names_are_refused(client, name):
+    refused = await client.post("/streams", {"name": name})
+    assert (refused.status, refused.body["error"]) == (400, "validation_error")
+    assert refused.body["details"][0]["field"] == "name"
+
+
+@pytest.mark.parametrize("name", [*BAD_NAMES, ".", "..", "a..b", ".a", "a._b"])
+async def test_bad_topic_names_are_refused(client, name):
+    refused = await client.post("/streams/sample-stream/topics", {"name": name})
+    assert (refused.status, refused.body["error"]) == (400, "validation_error")
+
+
+async def test_stream_and_topic_together_fit_kafkas_limit(client):
+    await client.post("/streams", {"name": "s" * 100})
+    refused = await client.post(f"/streams/{'s' * 100}/topics", {"name": "t" * 149})
+    assert refused.status == 400
+    assert "249" in refused.body["message"]
+    assert (await client.post(f"/streams/{'s' * 100}/topics", {"name": "t" * 148})).status == 201
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"partitions": 0}, {"partitions": -1}, {"partitions": MAX_PARTITIONS + 1}, {"partitions": "3"}, {"partitions": 1.5},
+        {"retention_ms": -2}, {"retention_ms": "1"}, {"cleanup_policy": "burn"}, {"replication_factor": 0},
+        {"replication_factor": 9}, {"configs": {"no.such": "1"}}, {"configs": {"retention.ms": "x"}}, {"configs": []},
+        {"configs": {"retention.ms": None}}, {"retention_ms": 5, "configs": {"retention.ms": 6}}, {"colour": "blue"},
+    ],
+)  # fmt: skip
+async def test_bad_fields_are_refused_and_create_nothing(any_client, fields):
+    stream = await any_client.stream()
+    refused = await any_client.post(f"/streams/{stream}/topics", {"name": "t"} | fields)
+    assert (refused.status, refused.body["error"]) == (400, "validation_error"), refused.body
+    assert (await any_client.get(f"/streams/{stream}/topics/t/messages")).status == 404
+
+
+async def test_digits_are_names(client):
+    assert (await client.post("/streams", {"name": "42"})).status == 201
+    assert (await client.post("/streams/42/topics", {"name": "7"})).status == 201
+    assert (await client.post("/streams/42/topics/7/messages", {"event": generic()})).status == 201

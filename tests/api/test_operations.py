@@ -1,0 +1,74 @@
+"""GET /health, /ready and /metrics (API 5)."""
+
+import re
+
+from samples import generic
+
+
+async def test_health_tells_the_state_of_things(any_client, broker_url):
+    answer = await any_client.get("/health")
+    assert answer.status == 200
+    assert answer.body["status"] == "healthy"
+    assert answer.body["broker_connected"] is True
+    assert answer.body["broker"] == broker_url.partition(":")[0]
+    assert answer.body["timestamp"].endswith("Z")
+    assert answer.body["components"]["broker"] == "up"
+
+
+async def test_ready_has_no_body(any_client):
+    answer = await any_client.get("/ready")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+async def test_a_stopping_gateway_is_healthy_no_more_and_not_ready(client):
+    client.gateway.health.stop()
+    ready = await client.get("/ready")
+    assert (ready.status, ready.body) == (503, b"")
+    assert ready.headers["Connection"] == "close"
+    health = await client.get("/health")
+    assert (health.status, health.body["status"]) == (200, "degraded")
+
+
+async def metrics(client) -> dict[str, float]:
+    text = (await client.get("/metrics")).body.decode()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
+
+
+async def test_what_happens_is_counted(client):
+    event = generic(id="7d0c1f52-6f0e-4c1c-9f8e-0d8f3a0b1c01")
+    await client.post("/messages", {"event": event, "partition_id": 0})
+    await client.post("/messages", {"event": event, "partition_id": 0})
+    await client.post("/messages/batch", {"messages": [{"event": generic(), "partition_id": 0}] * 3})
+    await client.poll(0)
+    await client.get("/streams/no/topics/no/messages")
+    await client.post("/streams/no/topics/no/messages", {"event": generic()})
+    found = await metrics(client)
+    topic = 'stream="sample-stream",topic="events"'
+    assert found["events_created_total"] == 4
+    assert found[f'sluice_messages_sent_total{{status="ok",{topic}}}'] == 5
+    assert found['sluice_messages_sent_total{status="failed",stream="_unknown",topic="_unknown"}'] == 1
+    assert found[f"sluice_messages_polled_total{{{topic}}}"] == 4
+    assert found[f"sluice_send_duration_seconds_count{{{topic}}}"] == 3
+    assert found[f"sluice_poll_duration_seconds_count{{{topic}}}"] == 1
+    assert found["sluice_connection_status"] == 1
+    count = "http_request_duration_seconds_count"
+    assert found[f'{count}{{method="POST",route="/messages",status="201"}}'] == 1
+    assert found[f'{count}{{method="POST",route="/messages",status="200"}}'] == 1
+    route = "/streams/{stream}/topics/{topic}/messages"
+    assert found[f'{count}{{method="GET",route="{route}",status="404"}}'] == 1
+
+
+async def test_labels_never_repeat_what_clients_make_up(client):
+    for n in range(20):
+        await client.get(f"/made-up-{n}")
+        await client.get(f"/streams/made-up-{n}/topics/made-up/messages")
+        await client("GET" + "X" * n if n else "BREW", "/messages")
+    assert not [name for name in await metrics(client) if re.search(r"made-up|BREW|GETX", name)]
+
+
+async def test_openmetrics_is_given_to_those_who_accept_it(client):
+    plain = await client.get("/metrics")
+    assert plain.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    answer = await client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert answer.body.endswith(b"# EOF\n")
