@@ -17,6 +17,7 @@ __all__ = [
     "Handler",
     "Middleware",
     "carries_events",
+    "client_gone",
     "route_of",
 ]
 
@@ -33,6 +34,11 @@ def route_of(request: web.Request) -> str:
     """The route's template, such as `/streams/{stream}`; never what the client wrote."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "_unknown"
+
+
+def client_gone(request: web.Request) -> bool:
+    """Whether there is nobody left to answer."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def carries_events(method: str, path: str) -> bool:

@@ -70,7 +70,7 @@ class _ModuleFilter:
 
 def _rendering(*, console: bool) -> list[Processor]:
     if console:
-        return [structlog.dev.ConsoleRenderer()]
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     return [structlog.processors.format_exc_info, _json]
 
 

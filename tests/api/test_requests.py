@@ -160,7 +160,7 @@ async def test_a_body_that_drips_is_given_up(client):
 async def test_bodies_held_at_once_are_bounded(start):
     async with start(MAX_REQUEST_BODY_SIZE="1000", MAX_INFLIGHT_BYTES="1500") as client:
         port = int(client.url.rpartition(":")[2])
-        first_reader, first = await asyncio.open_connection("127.0.0.1", port)
+        _, first = await asyncio.open_connection("127.0.0.1", port)
         first.write(b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
         await wait_until(lambda: client.gateway.budget.used == 1000)
         refused = await client.post_bytes("/messages", b" " * 600)

@@ -3,7 +3,7 @@
 from aiohttp import hdrs, web
 
 from app.api.responses import error_response
-from app.api.state import REQUEST_ID, Handler, carries_events
+from app.api.state import REQUEST_ID, Handler, carries_events, client_gone
 from app.errors import (
     NOT_WRITTEN,
     UNKNOWN,
@@ -30,9 +30,9 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if hdrs.ALLOW in raised.headers:
             response.headers[hdrs.ALLOW] = raised.headers[hdrs.ALLOW]
         return response
-    except ConnectionError:
-        raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and client_gone(request):
+            raise
         _log.exception("internal error", method=request.method, path=request.path)
         return _answer(request, SluiceError("an internal error; its request id is in the log"), UNKNOWN)
 

@@ -4,7 +4,7 @@ from time import perf_counter
 
 from aiohttp import hdrs, web
 
-from app.api.state import DELIVERY, Handler, Middleware, route_of
+from app.api.state import DELIVERY, Handler, Middleware, client_gone, route_of
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
 
@@ -26,9 +26,13 @@ def observe(metrics: Metrics) -> Middleware:
             response = await handler(request)
             await response.prepare(request)
             await response.write_eof()
-            if request.transport is not None and not request.transport.is_closing():
+            if not client_gone(request):
                 status = response.status
             return response
+        except ConnectionError:
+            if not client_gone(request):
+                raise
+            return web.Response(status=_CLIENT_GONE)
         finally:
             await _settle(request, written=status != _CLIENT_GONE)
             _tell(metrics, request, status, perf_counter() - started)
