@@ -3,6 +3,8 @@
 Kept in the process and rebuilt from the log itself, whose records carry their ids: the window can't disagree with it.
 """
 
+from collections import OrderedDict
+
 from app.record import Written
 
 _OFFSET_BITS = 63
@@ -11,7 +13,7 @@ _PLACE_BITS = _OFFSET_BITS + _PARTITION_BITS
 
 
 class DedupeWindow:
-    """The ids written within the last `window_ms` milliseconds, at most the last `max_ids`. About 170 bytes an id.
+    """The ids written within the last `window_ms` milliseconds, at most the last `max_ids`. About 230 bytes an id.
 
     Not thread-safe: its owner is the one that writes the log. `window_ms=0` remembers nothing.
     """
@@ -19,7 +21,8 @@ class DedupeWindow:
     def __init__(self, window_ms: int, max_ids: int) -> None:
         self._window_ms = window_ms
         self._max_ids = max_ids
-        self._places: dict[bytes, int] = {}  # in order of writing; one packed integer an id keeps it small
+        # In order of writing; a plain dict finds its oldest entry only by walking over those deleted before it.
+        self._places: OrderedDict[bytes, int] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._places)

@@ -1,0 +1,68 @@
+"""A row of the log is a batch: its records as one MessagePack array, under a checksum that SQLite itself lacks."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from app.record import Headers, NewRecord, Record
+
+Stored = tuple[int, bytes | None, bytes | None, Headers, str | None]
+"""A record as it goes into a batch; see StoredRecord."""
+
+
+class StoredRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A record in its batch. Fields may be added at the end, never moved."""
+
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    event_id: str | None = None
+
+
+class Batch(NamedTuple):
+    """A batch as its row has it. Times are milliseconds since the epoch."""
+
+    base_offset: int
+    length: int
+    crc32: int
+    records: bytes
+
+
+class Corrupt(Exception):
+    """The bytes of a batch are not those that were written."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_raws = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_record = msgspec.msgpack.Decoder(StoredRecord)
+
+
+def stored(record: NewRecord) -> Stored:
+    return (record.timestamp_ms, record.key, record.value, record.headers, record.event_id)
+
+
+def encode(records: Sequence[Stored]) -> tuple[int, bytes]:
+    """The checksum and the bytes of a batch."""
+    blob = _encoder.encode(records)
+    return zlib.crc32(blob), blob
+
+
+def decode(batch: Batch, first: int = 0) -> Iterator[StoredRecord]:
+    """The records from the batch's `first`-th on; those before cost next to nothing. Raises Corrupt."""
+    if zlib.crc32(batch.records) != batch.crc32:
+        raise Corrupt("its checksum does not match")
+    try:
+        raws = _raws.decode(batch.records)
+        if len(raws) != batch.length:
+            raise Corrupt(f"it should hold {batch.length} records and holds {len(raws)}")
+        for raw in raws[first:]:
+            yield _record.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise Corrupt(str(error)) from error
+
+
+def as_record(offset: int, found: StoredRecord) -> Record:
+    return Record(offset, found.timestamp_ms, found.key, found.value, found.headers)

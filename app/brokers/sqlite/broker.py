@@ -1,0 +1,212 @@
+"""The embedded log: a whole `Log` in one SQLite file. One thread writes (`writer`), a few read (`reader`)."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from app.brokers.sqlite.catalog import Catalog
+from app.brokers.sqlite.inbox import Job, Publish, Submission, Work
+from app.brokers.sqlite.jobs import commit_offsets, create_topic, delete_topic, ping
+from app.brokers.sqlite.lock import OwnerLock
+from app.brokers.sqlite.reader import Readers, read_committed, read_page
+from app.brokers.sqlite.retention import Retention
+from app.brokers.sqlite.schema import NotOurs
+from app.brokers.sqlite.windows import fill_windows
+from app.brokers.sqlite.writer import Writer
+from app.brokers.wakeups import Wakeups
+from app.deadline import Clock, Deadline
+from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, NotFound, ResourceUnavailable, SluiceError
+from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position
+from app.topic import TopicInfo, TopicSpec, check_embedded
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    lock: OwnerLock
+    catalog: Catalog
+    writer: Writer
+    readers: Readers
+
+
+class SqliteBroker:
+    """`Log` in the file at `path`, whose folder is made. Records are on disk before they are acknowledged.
+
+    One process owns the file. Retention runs every `retention_interval` seconds, by the clock that is passed in.
+    """
+
+    kind = "sqlite"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        dedupe_window_secs: int,
+        dedupe_max_ids: int,
+        retention_interval: float = 30,
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._window_ms = dedupe_window_secs * 1000
+        self._max_ids = dedupe_max_ids
+        self._retention_interval = retention_interval
+        self._wakeups = Wakeups()
+        self._open: _Parts | None = None
+        self._retention: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Raises ResourceUnavailable: another process owns the file, it can't be had, or it is no log of ours."""
+        opening = asyncio.ensure_future(asyncio.to_thread(self._open_files))
+        try:
+            self._open = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ResourceUnavailable):
+                await asyncio.to_thread(_close_files, await opening)
+            raise
+        self._open.writer.start(asyncio.get_running_loop())
+        self._retention = asyncio.create_task(self._retain_forever(), name="retention")
+
+    async def close(self) -> None:
+        """Write what waits and give everything back. May be called again."""
+        parts, self._open = self._open, None
+        retention, self._retention = self._retention, None
+        if retention is not None:
+            retention.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await retention
+        if parts is not None:
+            await asyncio.to_thread(_close_files, parts)
+
+    async def ping(self) -> None:
+        await self._change(ping())
+
+    async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+        parts = self._parts()
+        known = parts.catalog.topic(topic)
+        for number in {record.partition for record in records}:
+            known.partition(number)
+        if not records:
+            return []
+        inbox = parts.writer.inbox
+        submission = Publish(asyncio.get_running_loop().create_future(), topic, records)
+        inbox.put(submission)
+        try:
+            answered = await deadline.wait(submission.answer)
+        except asyncio.CancelledError:
+            inbox.withdraw(submission)
+            raise
+        if answered:
+            outcomes: list[Outcome] = _result(submission)
+            return outcomes
+        never = inbox.withdraw(submission)
+        return [Failed(deadline.error(NOT_WRITTEN if never else UNKNOWN))] * len(records)
+
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
+        parts = self._parts()
+        topic = parts.catalog.topic(at.topic)
+        partition = topic.partition(at.partition)
+        offset = partition.clamp(at.offset)
+        if wait and offset >= partition.next_offset:
+            await self._wakeups.wait((at.topic, at.partition), wait)
+            now = self._parts().catalog.topic(at.topic)
+            if now.id != topic.id:
+                raise NotFound(f"topic '{at.topic}' was deleted")
+            partition = now.partition(at.partition)
+            offset = partition.clamp(offset)
+        if offset >= partition.next_offset:
+            return Fetched([], offset, partition.next_offset, partition.log_start)
+        at = Position(at.topic, at.partition, offset)
+        return await parts.readers.run(partial(read_page, partition_id=partition.id, at=at, limit=limit))
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        parts = self._parts()
+        topic_id = parts.catalog.topic(topic).id
+        return await parts.readers.run(partial(read_committed, topic_id=topic_id, group=group))
+
+    async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        await self._change(commit_offsets(self._parts().catalog, group, topic, dict(offsets)))
+
+    async def topics(self) -> dict[str, int]:
+        return {name: len(topic.partitions) for name, topic in self._parts().catalog.topics.items()}
+
+    async def describe(self, topic: str) -> TopicInfo:
+        return self._parts().catalog.topic(topic).describe()
+
+    async def create(self, spec: TopicSpec) -> None:
+        policy = check_embedded(spec)
+        await self._change(create_topic(self._parts().catalog, spec, policy), alone=True)
+
+    async def delete(self, topic: str) -> None:
+        await self._change(delete_topic(self._parts().catalog, topic), alone=True)
+
+    def _parts(self) -> _Parts:
+        if self._open is None:
+            raise Disconnected("the log is not open")
+        return self._open
+
+    async def _change(self, work: Work, *, alone: bool = False) -> None:
+        """Have the writer do it. A caller that is cancelled before the writer took it has changed nothing."""
+        inbox = self._parts().writer.inbox
+        job = Job(asyncio.get_running_loop().create_future(), work, alone=alone)
+        inbox.put(job)
+        try:
+            await asyncio.wait({job.answer})
+        except asyncio.CancelledError:
+            inbox.withdraw(job)
+            raise
+        _result(job)
+
+    def _wake(self, partitions: Iterable[tuple[str, int]]) -> None:
+        for partition in partitions:
+            self._wakeups.wake(partition)
+
+    async def _retain_forever(self) -> None:
+        parts = self._parts()
+        retention = Retention(parts.catalog, parts.readers, partial(self._change, alone=True), self._clock)
+        while True:
+            await asyncio.sleep(self._retention_interval)
+            with contextlib.suppress(SluiceError):  # the next round tries again
+                await retention.round()
+
+    def _open_files(self) -> _Parts:
+        lock = OwnerLock(self._path)
+        catalog = Catalog(self._window_ms, self._max_ids)
+        writer = Writer(self._path, catalog, self._clock, self._wake)
+        with contextlib.ExitStack() as undo, _told_as_unavailable(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            undo.callback(lock.release)
+            lock.acquire()
+            undo.callback(writer.close)
+            db = writer.open()
+            catalog.load(db)
+            fill_windows(db, catalog, int(self._clock() * 1000))
+            parts = _Parts(lock, catalog, writer, Readers(self._path))
+            undo.pop_all()
+        return parts
+
+
+def _close_files(parts: _Parts) -> None:
+    parts.readers.close()
+    parts.writer.close()
+    parts.lock.release()
+
+
+def _result(submission: Submission) -> Any:
+    value = submission.answer.result()
+    if isinstance(value, SluiceError):
+        raise value
+    return value
+
+
+@contextlib.contextmanager
+def _told_as_unavailable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, apsw.Error, NotOurs) as error:
+        raise ResourceUnavailable(f"the log file '{path}' can't be opened: {error}") from error
