@@ -17,7 +17,10 @@ from app.api.parsing import Parser
 from app.api.routes import routes
 from app.broker import Log
 from app.broker_url import KafkaUrl, MemoryUrl, SqliteUrl
+from app.brokers.kafka.broker import KafkaBroker
+from app.brokers.kafka.options import KafkaOptions
 from app.brokers.memory import MemoryBroker
+from app.brokers.sqlite.broker import SqliteBroker
 from app.deadline import Deadlines
 from app.errors import ResourceUnavailable
 from app.event import EventEncoder
@@ -26,7 +29,7 @@ from app.gateway.consumer import Consumer
 from app.gateway.health import Health
 from app.gateway.link import Link
 from app.gateway.producer import Producer
-from app.ids import new_uuid
+from app.ids import UuidSource
 from app.names import TopicName
 from app.resilience.budget import ByteBudget
 from app.settings import Settings
@@ -51,6 +54,7 @@ class Gateway:
 async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """The whole gateway but for the port. Raises ResourceUnavailable."""
     metrics = Metrics()
+    new_id = UuidSource()
     log = make_log(settings)
     catalog = make_catalog(settings, log)
     link = Link(
@@ -71,14 +75,19 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         budget = ByteBudget(settings.max_inflight_bytes)
         metrics.inflight_bytes.set_function(lambda: budget.used)
         onion = middlewares(
-            new_id=new_uuid,
+            new_id=new_id,
             metrics=metrics,
             open_deadlines=deadlines,
             budget=budget,
             longest=settings.operation_timeout_secs,
         )
         table = routes(
-            make_messages(settings, log, catalog, consumer, metrics),
+            make_messages(
+                settings,
+                Producer(log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics),
+                consumer,
+                EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id),
+            ),
             Streams(catalog, most_bytes=settings.max_request_body_size),
             Operations(health, metrics, clock=time.time),
         )
@@ -95,10 +104,29 @@ def make_log(settings: Settings) -> Log:
     match settings.broker:
         case MemoryUrl():
             return MemoryBroker(clock=time.time, retention_interval=retention, **window)
-        case SqliteUrl():
-            raise NotImplementedError
-        case KafkaUrl():
-            raise NotImplementedError
+        case SqliteUrl(path):
+            return SqliteBroker(path, clock=time.time, retention_interval=retention, **window)
+        case KafkaUrl() as url:
+            return KafkaBroker(kafka_options(settings, url))
+
+
+def kafka_options(settings: Settings, url: KafkaUrl) -> KafkaOptions:
+    """User and password come from the URL, else from their own variables; a user alone means SASL."""
+    password = settings.kafka_sasl_password
+    username = url.username or settings.kafka_sasl_username
+    key_password = settings.kafka_ssl_password
+    return KafkaOptions(
+        servers=url.servers,
+        security_protocol=settings.kafka_security_protocol or ("SASL_PLAINTEXT" if username else "PLAINTEXT"),
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        username=username,
+        password=url.password or (password.get_secret_value() if password else None),
+        ssl_cafile=settings.kafka_ssl_cafile,
+        ssl_certfile=settings.kafka_ssl_certfile,
+        ssl_keyfile=settings.kafka_ssl_keyfile,
+        ssl_password=key_password.get_secret_value() if key_password else None,
+        default_replication_factor=settings.default_replication_factor,
+    )
 
 
 def make_catalog(settings: Settings, log: Log) -> Catalog:
@@ -110,10 +138,9 @@ def make_catalog(settings: Settings, log: Log) -> Catalog:
     return Catalog(log, clock=time.time, monotonic=time.monotonic, defaults=defaults)
 
 
-def make_messages(settings: Settings, log: Log, catalog: Catalog, consumer: Consumer, metrics: Metrics) -> Messages:
-    encoder = EventEncoder(now=lambda: datetime.now(UTC), new_id=new_uuid)
+def make_messages(settings: Settings, producer: Producer, consumer: Consumer, encoder: EventEncoder) -> Messages:
     return Messages(
-        Producer(log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics),
+        producer,
         consumer,
         Parser(encoder, most=settings.batch_max_size),
         default=TopicName.create(settings.default_stream, settings.default_topic),

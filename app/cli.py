@@ -48,6 +48,9 @@ def _serve(config: Path | None, flags: dict[str, Any]) -> int:
     configure_logs(settings.log_level, settings.log_format)
     try:
         return _run(settings)
+    except ConfigError as error:
+        click.echo(f"sluice: {error}", err=True)
+        return EX_CONFIG
     except ResourceUnavailable as error:
         click.echo(f"sluice: {error}", err=True)
         return EX_UNAVAILABLE

@@ -40,7 +40,7 @@ class Deadline:
         return any(future.done() for future in futures)
 
     async def run(self, work: Awaitable[T], *, outcome: OutcomeName = NOT_WRITTEN) -> T:
-        """What `work` returns or raises. When it takes too long: cancels it, raises DeadlineExceeded or ShuttingDown."""
+        """What `work` returns or raises; if it takes too long it is cancelled: DeadlineExceeded or ShuttingDown."""
         task = asyncio.ensure_future(work)
         try:
             if await self.wait(task):

@@ -14,7 +14,7 @@ from aiohttp import web
 from app.api.server import GatewayRunner
 from app.assembly import Gateway, open_gateway
 from app.errors import ResourceUnavailable
-from app.ids import new_uuid
+from app.ids import UuidSource
 from app.settings import Settings
 from app.telemetry.logs import get_logger
 
@@ -33,7 +33,7 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(open_gateway(settings))
-        runner = GatewayRunner(gateway.app, new_id=new_uuid, shutdown_timeout=_LAST_ANSWERS_SECONDS)
+        runner = GatewayRunner(gateway.app, new_id=UuidSource(), shutdown_timeout=_LAST_ANSWERS_SECONDS)
         stack.push_async_callback(runner.cleanup)
         site = await _listen(runner, *settings.address)
         _log.info("listening", url=site.name, broker=gateway.health.broker_kind)

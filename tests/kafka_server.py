@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
 
 ROOT = Path(__file__).resolve().parent.parent
 POM = Path(__file__).resolve().parent / "kafka" / "pom.xml"
@@ -50,27 +49,14 @@ class Unavailable(Exception):
     """No broker can be had here; the text says why."""
 
 
-class Server(Protocol):
-    """A broker of our own, which faults can be tried on. Port and data outlive a stop."""
-
-    address: str
-
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-    def kill(self) -> None: ...
-    def freeze(self) -> None: ...
-    def thaw(self) -> None: ...
-    def close(self) -> None: ...
-
-
 class JarServer:
     """Apache's broker as a process of this machine (KRaft, one node)."""
 
     def __init__(self, *, port: int = 0, overrides: Mapping[str, str] | None = None) -> None:
         self._jars = fetch_jars()
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
-        port, controller = port or free_port(), free_port()
-        self.address = f"127.0.0.1:{port}"
+        controller = free_port()
+        self.address = f"127.0.0.1:{(port := port or free_port())}"
         self._log = self._folder / "server.log"
         self._config = self._folder / "server.properties"
         settings = {
@@ -145,8 +131,7 @@ class DockerServer:
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415  # slow, and seldom needed
         from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415  # as above
 
-        port = port or free_port()
-        self.address = f"127.0.0.1:{port}"
+        self.address = f"127.0.0.1:{(port := port or free_port())}"
         settings = {
             **SETTINGS,
             "listeners": "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
@@ -193,15 +178,14 @@ class DockerServer:
         return b"".join(self._container.get_logs()).count(STARTED.encode())
 
 
-def own_server(*, port: int = 0, overrides: Mapping[str, str] | None = None) -> Server:
-    """A broker of our own, not yet started. Raises Unavailable."""
-    return (DockerServer if docker_answers() else JarServer)(port=port, overrides=overrides)
+Server = JarServer | DockerServer
+"""A broker of our own, which faults can be tried on. Port and data outlive a stop."""
 
 
 @contextlib.contextmanager
 def running(*, port: int = 0, overrides: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A broker of our own that serves, gone at the end. Raises Unavailable."""
-    server = own_server(port=port, overrides=overrides)
+    server = (DockerServer if docker_answers() else JarServer)(port=port, overrides=overrides)
     try:
         server.start()
         yield server
@@ -258,8 +242,7 @@ def main() -> None:
         with running(port=parser.parse_args().port) as server:
             print(server.address, flush=True)  # noqa: T201  # its whole purpose
             with contextlib.suppress(KeyboardInterrupt):
-                while True:
-                    time.sleep(3600)
+                signal.pause()
     except Unavailable as reason:
         sys.exit(str(reason))
 

@@ -22,14 +22,14 @@ class DedupeWindow:
         self._window_ms = window_ms
         self._max_ids = max_ids
         # In order of writing; a plain dict finds its oldest entry only by walking over those deleted before it.
-        self._places: OrderedDict[bytes, int] = OrderedDict()
+        self._places: OrderedDict[str, int] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._places)
 
     def find(self, event_id: str, now_ms: int) -> Written | None:
         """Where the id stands, as a duplicate, if it was written within the window."""
-        packed = self._places.get(_key(event_id))
+        packed = self._places.get(event_id)
         if packed is None:
             return None
         timestamp_ms = packed >> _PLACE_BITS
@@ -42,9 +42,8 @@ class DedupeWindow:
         """Remember an id that was just written; forgets what has left the window."""
         if not self._window_ms:
             return
-        key = _key(event_id)
-        self._places.pop(key, None)
-        self._places[key] = written.timestamp_ms << _PLACE_BITS | written.partition << _OFFSET_BITS | written.offset
+        self._places.pop(event_id, None)
+        self._places[event_id] = written.timestamp_ms << _PLACE_BITS | written.partition << _OFFSET_BITS | written.offset
         self._forget_before(written.timestamp_ms - self._window_ms)
 
     def _forget_before(self, timestamp_ms: int) -> None:
@@ -53,7 +52,3 @@ class DedupeWindow:
             if len(self._places) <= self._max_ids and self._places[oldest] >> _PLACE_BITS > timestamp_ms:
                 return
             del self._places[oldest]
-
-
-def _key(event_id: str) -> bytes:
-    return bytes.fromhex(event_id.replace("-", ""))

@@ -33,7 +33,7 @@ class Poll(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """What a poll found. `settle(written)` is to be called once, as soon as the answer is out, or could not be written."""
+    """What a poll found. `settle(written)` is to be called once: when the answer is out, or could not be written."""
 
     fetched: Fetched
     settle: Callable[[bool], Awaitable[None]]

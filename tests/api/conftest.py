@@ -13,7 +13,7 @@ from aiohttp import ClientSession, web
 
 from app.api.server import GatewayRunner
 from app.assembly import Gateway, open_gateway
-from app.ids import new_uuid
+from app.ids import UuidSource
 from app.settings import load_settings
 
 
@@ -64,7 +64,7 @@ async def running(**environ: str) -> AsyncIterator[Client]:
     """A gateway with these variables set, on memory unless told otherwise."""
     settings = load_settings({"BROKER_URL": "memory://", **environ})
     async with open_gateway(settings) as gateway:
-        runner = GatewayRunner(gateway.app, new_id=new_uuid, shutdown_timeout=1)
+        runner = GatewayRunner(gateway.app, new_id=UuidSource(), shutdown_timeout=1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import fresh_topic
 
 from app.broker import Log
+from app.brokers.kafka.broker import KafkaBroker
+from app.brokers.kafka.options import KafkaOptions
 from app.brokers.memory import MemoryBroker
+from app.brokers.sqlite.broker import SqliteBroker
 from app.topic import TopicSpec
 
 
@@ -25,8 +29,14 @@ class Can:
 
 @dataclass(frozen=True)
 class Implementation:
+    """`open` is given what the fixture named `on` gives; it is asked for only when a test runs.
+
+    `model_runs` is how many histories the model test tries."""
+
     can: Can
-    open: Callable[[Path], AbstractAsyncContextManager[Log]]
+    open: Callable[[Any], AbstractAsyncContextManager[Log]]
+    on: str = "tmp_path"
+    model_runs: int = 40
 
 
 DEDUPE = {"dedupe_window_secs": 600, "dedupe_max_ids": 200_000}
@@ -40,10 +50,31 @@ async def memory(folder: Path) -> AsyncIterator[Log]:
     await broker.close()
 
 
-BROKERS = {"memory": Implementation(Can(survive_restart=False), memory)}
+@asynccontextmanager
+async def kafka(servers: str) -> AsyncIterator[Log]:
+    broker = KafkaBroker(KafkaOptions(tuple(servers.split(","))))
+    await broker.open()
+    yield broker
+    await broker.close()
 
 
-@pytest.fixture(params=BROKERS)
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncIterator[Log]:
+    broker = SqliteBroker(folder / "log.db", clock=time.time, retention_interval=0.05, **DEDUPE)
+    await broker.open()
+    yield broker
+    await broker.close()
+
+
+BROKERS = {
+    "memory": Implementation(Can(survive_restart=False), memory),
+    "sqlite": Implementation(Can(), sqlite),
+    "kafka": Implementation(Can(dedupe=False, retain_promptly=False), kafka, on="kafka", model_runs=3),
+}
+MARKS = {"kafka": pytest.mark.kafka}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, ())) for name in BROKERS])
 def implementation(request) -> Implementation:
     return BROKERS[request.param]
 
@@ -54,8 +85,14 @@ def can(implementation) -> Can:
 
 
 @pytest.fixture
-async def log(implementation, tmp_path) -> AsyncIterator[Log]:
-    async with implementation.open(tmp_path) as log:
+def place(implementation, request) -> Any:
+    """What the implementation is opened on; a second time, if it survives a restart."""
+    return request.getfixturevalue(implementation.on)
+
+
+@pytest.fixture
+async def log(implementation, place) -> AsyncIterator[Log]:
+    async with implementation.open(place) as log:
         yield log
 
 

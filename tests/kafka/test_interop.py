@@ -16,6 +16,12 @@ pytestmark = pytest.mark.kafka
 ALL = Limit(10_000, 1 << 20)
 
 
+async def stable(log, topic, offset: int) -> None:
+    """Wait for it: the broker ends a transaction a moment after it has answered that it does."""
+    while (await log.describe(topic)).partitions[0].high_watermark < offset:  # noqa: ASYNC110  # Kafka sets no event
+        await asyncio.sleep(0.01)
+
+
 async def test_others_read_what_we_wrote(log, topic, witness):
     headers = (("event-id", b"x"), ("empty", b""), ("null", None), ("twice", b"1"), ("twice", b"\xff\x00"))
     await publish(
@@ -70,6 +76,7 @@ async def test_aborted_transactions_and_control_records_are_not_shown(log, topic
             producer.produce(topic, value, partition=0)
         producer.flush(20)
         producer.commit_transaction(20) if ends else producer.abort_transaction(20)
+    await stable(log, topic, 16)
     await publish(log, topic, record(b"plain"))
 
     found = await read_all(log, topic)
@@ -86,6 +93,7 @@ async def test_an_empty_page_goes_on_behind_what_is_not_shown(log, topic, witnes
     producer.produce(topic, b"dropped", partition=0)
     producer.flush(20)
     producer.abort_transaction(20)
+    await stable(log, topic, 2)
     fetched = await log.fetch(Position(topic, 0, 0), ALL)
     assert (fetched.records, fetched.next_offset, fetched.high_watermark) == ([], 2, 2)
 
@@ -109,6 +117,7 @@ async def test_an_open_transaction_ends_what_can_be_read(log, topic, witness):
     await asyncio.sleep(0.1)
     await asyncio.to_thread(producer.commit_transaction, 20)
     assert (await asyncio.wait_for(waiting, 10)).records[0].value == b"open"
+    await stable(log, topic, 4)
     assert [r.value for r in await read_all(log, topic)] == [b"before", b"open", b"behind"]
 
 

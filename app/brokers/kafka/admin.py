@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from app.brokers.kafka.connection import Connection
 from app.brokers.kafka.directory import Directory, Leaders
 from app.brokers.kafka.errors import of_code, of_creation
-from app.brokers.kafka.internals import CreateTopicsRequest, DeleteTopicsRequest
+from app.brokers.kafka.internals import CreateTopicsRequest, DeleteTopicsRequest, Request
 from app.brokers.kafka.offsets import Offsets
 from app.brokers.kafka.options import KafkaOptions
 from app.brokers.kafka.protocol import DescribeLogDirsRequest
@@ -15,9 +16,7 @@ from app.brokers.kafka.reading import EARLIEST, LATEST, Reading
 from app.errors import UNKNOWN, Disconnected, NotFound
 from app.topic import MIN_INSYNC_REPLICAS, PartitionInfo, TopicInfo, TopicSpec
 
-NOT_CONTROLLER = 41
 PAUSE = 0.02
-TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,8 @@ class Admin:
             configs.setdefault(MIN_INSYNC_REPLICAS, "2")
         no_assignment: list[int] = []
         wanted = (spec.name, spec.partitions, replicas, no_assignment, list(configs.items()))
-        code, sentence = 0, None
-        for _ in range(TRIES):
-            request = CreateTopicsRequest([wanted], self._milliseconds, validate_only=False)
-            _, code, sentence = (await self.connection.send_to_any(request)).topic_errors[0]
-            if code != NOT_CONTROLLER:
-                break
-            await asyncio.sleep(PAUSE)
+        request = CreateTopicsRequest([wanted], self._milliseconds, validate_only=False)
+        _, code, sentence = (await self._change(request)).topic_errors[0]
         if code:
             raise of_creation(code, sentence, spec.name)
         self.directory.forget(spec.name)
@@ -77,12 +71,7 @@ class Admin:
     async def delete(self, topic: str) -> None:
         partitions = sorted(await self.directory.fresh(topic))
         groups = await self.offsets.groups_on(topic, partitions)
-        for _ in range(TRIES):
-            answer = await self.connection.send_to_any(DeleteTopicsRequest([topic], self._milliseconds))
-            code = answer.topic_error_codes[0][1]
-            if code != NOT_CONTROLLER:
-                break
-            await asyncio.sleep(PAUSE)
+        code = (await self._change(DeleteTopicsRequest([topic], self._milliseconds))).topic_error_codes[0][1]
         self.directory.forget(topic)
         if code:
             raise of_code(code, f"deleting topic '{topic}'", topic=topic)
@@ -96,6 +85,14 @@ class Admin:
             await self.connection.metadata([])  # brokers may have come or gone
             chosen = min(3, len(self.connection.nodes))
         return chosen
+
+    async def _change(self, request: Request) -> Any:
+        """Ask for it once only, of a broker that has just answered: a second try would meet what the first has done."""
+        answer = await self.connection.metadata([])
+        try:
+            return await self.connection.send(answer.controller_id, request)
+        except Disconnected as error:
+            raise Disconnected(error.message, outcome=UNKNOWN) from error
 
     async def _everywhere(self, seen: Callable[[int], Awaitable[bool]], otherwise: str) -> None:
         """Return when every broker that answers has seen it. Raises Disconnected when that takes too long."""
@@ -146,4 +143,5 @@ class Admin:
 
     @property
     def _milliseconds(self) -> int:
-        return int(self.options.request_timeout * 1000)
+        """What the cluster may take for a change: less than we wait for its answer."""
+        return int(self.options.request_timeout * 800)

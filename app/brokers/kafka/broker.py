@@ -1,11 +1,13 @@
 """The contract on a Kafka cluster: each part in its own module, put together here."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from app.broker import BrokerKind
 from app.brokers.kafka.admin import Admin
 from app.brokers.kafka.connection import Connection
 from app.brokers.kafka.directory import Directory
+from app.brokers.kafka.errors import kafka_errors
 from app.brokers.kafka.offsets import Offsets
 from app.brokers.kafka.options import KafkaOptions
 from app.brokers.kafka.producing import Producing
@@ -14,9 +16,11 @@ from app.deadline import Deadline
 from app.record import Fetched, Limit, NewRecord, Outcome, Position
 from app.topic import TopicInfo, TopicSpec
 
+PING_TIMEOUT = 3.0
+
 
 class KafkaBroker:
-    """`Log` on Kafka 2.5 or later. Can be closed and opened again. Keeps no dedupe window.
+    """`Log` on Kafka 3 or later. Can be closed and opened again. Keeps no dedupe window.
 
     `publish` raises Disconnected only when nothing was handed over: nothing is written then, now or later.
     """
@@ -45,7 +49,9 @@ class KafkaBroker:
         self._directory.clear()
 
     async def ping(self) -> None:
-        await self._connection.metadata([])
+        with kafka_errors("a ping"):
+            async with asyncio.timeout(PING_TIMEOUT):
+                await self._connection.metadata([])
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         return await self._producing.publish(topic, records, deadline)

@@ -29,6 +29,7 @@ MOVED = frozenset({3, 5, 6, 9, 56, 74, 75, 76, 78, 100, 103})
 """The leader is elsewhere, or not yet known there: ask for it again."""
 
 COORDINATOR_MOVED = frozenset({14, 15, 16})
+_NO_CONTROLLER = 41
 
 _AWAY = (
     kafka.KafkaConnectionError,
@@ -86,7 +87,7 @@ def of_code(code: int, doing: str, *, topic: str = "", otherwise: type[SluiceErr
     if code in _LIVE_MEMBERS:
         return Conflict(f"{doing} is refused: the consumer group has live members")
     error = kafka.for_code(code)
-    if issubclass(error, _AWAY) or code in MOVED:
+    if issubclass(error, _AWAY) or code in (*MOVED, _NO_CONTROLLER):
         return Disconnected(f"the Kafka brokers can't serve this now: {doing} was answered with {error.__name__}")
     return otherwise(f"{doing} failed: {error.__name__} (Kafka's error {code})")
 

@@ -59,7 +59,7 @@ __all__ = [
     "abort_producer",
     "close_client",
     "forget_topic",
-    "knows_partition",
+    "known_partitions",
 ]
 
 
@@ -86,9 +86,9 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka carries no t
         self.client._metadata_update = MethodType(Client._metadata_update, self.client)  # noqa: SLF001
 
 
-def knows_partition(producer: Producer, topic: str, partition: int) -> bool:
-    """Whether a batch for it can be handed over; aiokafka asserts that it can."""
-    return partition in (producer.client.cluster.partitions_for_topic(topic) or ())
+def known_partitions(producer: Producer, topic: str) -> set[int]:
+    """Those a batch can be handed over for; aiokafka asserts that it can."""
+    return set(producer.client.cluster.partitions_for_topic(topic) or ())
 
 
 def forget_topic(producer: Producer, topic: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from app.brokers.kafka.batches import MOST_BYTES, Chunk, by_partition, chunks, refusal
 from app.brokers.kafka.directory import Directory, check_partition
 from app.brokers.kafka.errors import kafka_errors, of_handover, of_write
-from app.brokers.kafka.internals import Producer, abort_producer, forget_topic, knows_partition
+from app.brokers.kafka.internals import Producer, abort_producer, forget_topic, known_partitions
 from app.brokers.kafka.options import KafkaOptions
 from app.deadline import Deadline
 from app.errors import UNKNOWN, Disconnected, NotFound, SendFailed, SluiceError, Unavailable
@@ -23,6 +23,7 @@ PRODUCER_TIMEOUT_MS = 60_000
 """Long on purpose: a batch that expires in aiokafka leaves a hole in its sequence numbers, and poisons the producer."""
 
 LOG_APPEND_TIME = 1
+PAUSE = 0.05
 
 
 class Producing:
@@ -106,24 +107,23 @@ class Producing:
 
     async def _checked(self, topic: str, records: Sequence[NewRecord]) -> TopicConfigs:
         """The topic's configuration, once topic and partitions are known to exist and aiokafka knows them too."""
-        for number in sorted({record.partition for record in records}):
+        wanted = {record.partition for record in records}
+        for number in sorted(wanted):
             await self._directory.partition(topic, number)
         config = await self._directory.config(topic)
-        producer = self._opened()
-        for number in {record.partition for record in records}:
-            await self._introduce(producer, topic, number)
+        await self._introduce(self._opened(), topic, wanted)
         return config.acted_on
 
-    async def _introduce(self, producer: Producer, topic: str, partition: int) -> None:
-        """Let aiokafka see the partition, which exists: it asserts so, and what it does not know it waits for."""
-        while not knows_partition(producer, topic, partition):
+    async def _introduce(self, producer: Producer, topic: str, wanted: set[int]) -> None:
+        """Let aiokafka see these partitions, which exist: it asserts so, and waits for a topic it does not know."""
+        while not wanted <= known_partitions(producer, topic):
             with kafka_errors("asking for the topic"):
                 async with asyncio.timeout(self._options.request_timeout):
                     await producer.client.add_topic(topic)
                     await producer.client.force_metadata_update()
-            if not knows_partition(producer, topic, partition):
-                check_partition(topic, partition, await self._directory.fresh(topic))
-                await asyncio.sleep(0.05)
+            if missing := wanted - known_partitions(producer, topic):
+                check_partition(topic, min(missing), await self._directory.fresh(topic))
+                await asyncio.sleep(PAUSE)
 
     async def _send_in_order(
         self,

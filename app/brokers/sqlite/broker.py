@@ -10,6 +10,7 @@ from typing import Any
 
 import apsw
 
+from app.broker import BrokerKind
 from app.brokers.sqlite.catalog import Catalog
 from app.brokers.sqlite.inbox import Job, Publish, Submission, Work
 from app.brokers.sqlite.jobs import commit_offsets, create_topic, delete_topic, ping
@@ -40,7 +41,7 @@ class SqliteBroker:
     One process owns the file. Retention runs every `retention_interval` seconds, by the clock that is passed in.
     """
 
-    kind = "sqlite"
+    kind: BrokerKind = "sqlite"
 
     def __init__(
         self,

@@ -1,0 +1,99 @@
+"""A load generator that costs little: raw requests over many connections, each waiting for its answer."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Result:
+    """What a run saw. `latencies` are seconds, one for each request."""
+
+    seconds: float
+    latencies: list[float] = field(repr=False)
+    bytes_read: int
+
+    @property
+    def rate(self) -> float:
+        return len(self.latencies) / self.seconds
+
+    def percentile(self, share: float) -> float:
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+class _Connection(asyncio.Protocol):
+    """Sends the next request as soon as the last one's answer is whole."""
+
+    def __init__(self, next_request: Callable[[], bytes | None], result: Result) -> None:
+        self._next_request = next_request
+        self._result = result
+        self._buffer = b""
+        self._sent_at = 0.0
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(exc or ConnectionError("closed by the server"))
+
+    def data_received(self, data: bytes) -> None:
+        self._result.bytes_read += len(data)
+        self._buffer += data
+        head = self._buffer.find(b"\r\n\r\n")
+        if head < 0:
+            return
+        start = self._buffer.index(b"Content-Length: ") + 16
+        length = int(self._buffer[start : self._buffer.index(b"\r\n", start)])
+        if len(self._buffer) < head + 4 + length:
+            return
+        if self._buffer[9:10] != b"2":
+            self.done.set_exception(AssertionError(self._buffer[:2000].decode(errors="replace")))
+            return
+        self._buffer = b""
+        self._result.latencies.append(time.perf_counter() - self._sent_at)
+        self._send()
+
+    def _send(self) -> None:
+        request = self._next_request()
+        if request is None:
+            self.done.set_result(None)
+            self._transport.close()
+            return
+        self._sent_at = time.perf_counter()
+        self._transport.write(request)
+
+
+async def load(port: int, requests: list[bytes], *, connections: int, seconds: float) -> Result:
+    """Send the requests in turn, again and again, for so many seconds. Raises on the first answer that is not 2xx."""
+    loop = asyncio.get_running_loop()
+    result = Result(0, [], 0)
+    until = time.perf_counter() + seconds
+    number = 0
+
+    def next_request() -> bytes | None:
+        nonlocal number
+        number += 1
+        return requests[number % len(requests)] if time.perf_counter() < until else None
+
+    started = time.perf_counter()
+    made = [
+        await loop.create_connection(lambda: _Connection(next_request, result), "127.0.0.1", port)
+        for _ in range(connections)
+    ]
+    await asyncio.gather(*(protocol.done for _, protocol in made))
+    result.seconds = time.perf_counter() - started
+    return result
+
+
+def post(path: str, body: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
