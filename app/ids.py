@@ -15,9 +15,8 @@ class UuidSource:
 
     def __call__(self) -> str:
         """A UUIDv4 in its 36-character text form."""
-        for digits in self._ready:
-            break
-        else:
+        digits = next(self._ready, None)
+        if digits is None:
             self._ready = self._draw()
             digits = next(self._ready)
         variant = "89ab"[int(digits[16], 16) & 3]

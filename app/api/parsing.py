@@ -147,7 +147,7 @@ class Parser:
         return [_item(read, item, raw_item, key) for item, raw_item in zip(parsed[kind], raws, strict=True)]
 
     def lines(self, body: bytes) -> list[Item]:
-        """The messages of NDJSON: a line with a member `event` is a message, any other an event; blank ones don't count."""
+        """The messages of NDJSON: a line with a member `event` is a message, any other an event; blanks are none."""
         lines = [line for line in body.split(b"\n") if line.strip()]
         self._check_count(len(lines))
         return [self._line(line) for line in lines]

@@ -43,7 +43,9 @@ class DedupeWindow:
         if not self._window_ms:
             return
         self._places.pop(event_id, None)
-        self._places[event_id] = written.timestamp_ms << _PLACE_BITS | written.partition << _OFFSET_BITS | written.offset
+        self._places[event_id] = (
+            written.timestamp_ms << _PLACE_BITS | written.partition << _OFFSET_BITS | written.offset
+        )
         self._forget_before(written.timestamp_ms - self._window_ms)
 
     def _forget_before(self, timestamp_ms: int) -> None:

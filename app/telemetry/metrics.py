@@ -58,5 +58,10 @@ class Metrics:
     def expose(self, accept: str) -> tuple[bytes, str]:
         """The whole exposition and its content type: OpenMetrics for those who accept it, else Prometheus text."""
         if "application/openmetrics-text" in accept:
-            return openmetrics.generate_latest(self.registry), openmetrics.CONTENT_TYPE_LATEST
-        return generate_latest(self.registry), TEXT  # type: ignore[no-untyped-call]
+            return _openmetrics(self.registry), openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(self.registry), TEXT
+
+
+def _openmetrics(registry: CollectorRegistry) -> bytes:
+    text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+    return text

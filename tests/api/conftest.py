@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from multidict import CIMultiDictProxy
 from aiohttp import ClientSession, web
+from multidict import CIMultiDictProxy
 
 from app.api.server import GatewayRunner
 from app.assembly import Gateway, open_gateway

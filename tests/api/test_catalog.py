@@ -53,8 +53,9 @@ async def test_a_topic_gets_one_partition_and_the_default_retention(start):
 async def test_every_field_reaches_the_topic(any_client):
     stream = await any_client.stream()
     body = {
-        "name": "t", "partitions": 2, "retention_ms": -1, "retention_bytes": 1000000, "cleanup_policy": "compact,delete",
-        "replication_factor": 1, "configs": {"max.message.bytes": 5000, "segment.bytes": "1048576", "preallocate": False},
+        "name": "t", "partitions": 2, "retention_ms": -1, "retention_bytes": 1000000,
+        "cleanup_policy": "compact,delete", "replication_factor": 1,
+        "configs": {"max.message.bytes": 5000, "segment.bytes": "1048576", "preallocate": False},
     }  # fmt: skip
     created = await any_client.post(f"/streams/{stream}/topics", body)
     assert created.status == 201, created.body
@@ -116,7 +117,8 @@ async def test_stream_and_topic_together_fit_kafkas_limit(client):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"partitions": 0}, {"partitions": -1}, {"partitions": MAX_PARTITIONS + 1}, {"partitions": "3"}, {"partitions": 1.5},
+        {"partitions": 0}, {"partitions": -1}, {"partitions": MAX_PARTITIONS + 1}, {"partitions": "3"},
+        {"partitions": 1.5},
         {"retention_ms": -2}, {"retention_ms": "1"}, {"cleanup_policy": "burn"}, {"replication_factor": 0},
         {"replication_factor": 9}, {"configs": {"no.such": "1"}}, {"configs": {"retention.ms": "x"}}, {"configs": []},
         {"configs": {"retention.ms": None}}, {"retention_ms": 5, "configs": {"retention.ms": 6}}, {"colour": "blue"},

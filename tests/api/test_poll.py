@@ -40,7 +40,7 @@ async def test_a_page_tells_where_the_next_begins(any_client):
     assert second.body["next_offset"] == 25
     message = first.body["messages"][0]
     assert set(message) == {"offset", "timestamp", "id", "key", "event", "size"}
-    assert message["size"] == len((await raw_event(any_client, 0)))
+    assert message["size"] == len(await raw_event(any_client, 0))
 
 
 async def raw_event(client, offset: int) -> bytes:

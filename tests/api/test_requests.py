@@ -217,7 +217,7 @@ MALFORMED = {
     "space before colon": b"GET /health HTTP/1.1\r\nHost : x\r\n\r\n",
     "bare line feed in a header": b"GET /health HTTP/1.1\r\nHost: x\nY\r\n\r\n",
     "two content lengths": b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-    "both framings": b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "both framings": b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
     "a long header": b"GET /health HTTP/1.1\r\nHost: x\r\nY: " + b"a" * 20_000 + b"\r\n\r\n",
     "too many headers": b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 500 + b"\r\n",
     "NUL": b"GET /health HTTP/1.1\r\nHost: x\r\nY: a\x00b\r\n\r\n",

@@ -8,6 +8,7 @@ from support import publish, read_all, record
 
 from app.errors import NotFound
 from app.record import Limit, Position, Written
+from app.topic import TopicSpec
 
 
 async def test_a_written_record_stands_at_the_offset_that_was_answered(log, topic):
@@ -45,7 +46,11 @@ async def test_a_batch_over_several_partitions_answers_in_the_order_of_the_reque
 
 async def test_many_at_once_get_offsets_without_gap_or_repeat(log, topic):
     answers = await asyncio.gather(
-        *(publish(log, topic, record(b"%d-%d" % (n, m)), record(b"%d-%d" % (n, m + 1))) for n in range(100) for m in (0, 2))
+        *(
+            publish(log, topic, record(b"%d-%d" % (n, m)), record(b"%d-%d" % (n, m + 1)))
+            for n in range(100)
+            for m in (0, 2)
+        )
     )
     offsets = sorted(outcome.offset for outcomes in answers for outcome in outcomes)
     assert offsets == list(range(400))
@@ -90,14 +95,14 @@ async def test_an_id_repeated_while_in_flight_is_stored_once(log, topic, can):
     if not can.dedupe:
         pytest.skip("keeps no dedupe window")
     event_id = str(uuid.uuid4())
-    answers = await asyncio.gather(*(publish(log, topic, record(event_id=event_id, partition=n % 3)) for n in range(30)))
+    answers = await asyncio.gather(
+        *(publish(log, topic, record(event_id=event_id, partition=n % 3)) for n in range(30))
+    )
     assert sorted(o.duplicate for [o] in answers) == [False, *[True] * 29]
     assert len({(o.partition, o.offset) for [o] in answers}) == 1
 
 
 async def test_the_same_id_is_new_on_another_topic(log, topic, can):
-    from app.topic import TopicSpec
-
     event_id = str(uuid.uuid4())
     await log.create(TopicSpec(f"{topic}-other", 1))
     await publish(log, topic, record(event_id=event_id))

@@ -25,7 +25,7 @@ async def make(log, **configs: str) -> str:
 async def log_start_reaches(log, topic: str, offset: int) -> None:
     """Wait until the first partition starts at `offset` or later."""
     async with asyncio.timeout(10):
-        while (await log.describe(topic)).partitions[0].log_start_offset < offset:  # noqa: ASYNC110  # no event tells
+        while (await log.describe(topic)).partitions[0].log_start_offset < offset:  # no event tells
             await asyncio.sleep(0.02)
 
 

@@ -27,7 +27,7 @@ def small_disk(tmp_path):
     if mounted.returncode:
         pytest.skip(f"may not mount: {mounted.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", folder], check=True)
+    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def broker_on(folder) -> SqliteBroker:

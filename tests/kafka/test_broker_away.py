@@ -192,3 +192,18 @@ async def test_a_caller_that_goes_away_leaves_no_call_half_sent(own_kafka):
         while (await log.describe(topic)).messages < 40:
             assert time.monotonic() < until
             await asyncio.sleep(0.05)
+
+
+async def test_calls_that_queue_for_one_partition_lose_no_time_to_each_other(own_kafka):
+    """aiokafka would take the time waited so far off again each round, and refuse those at the end of the queue."""
+    async with opened(own_kafka) as log:
+        topic = await with_topic(log)
+        own_kafka.freeze()
+        try:
+            calls = [asyncio.ensure_future(publish(log, topic, record(b"%d" % n), seconds=30)) for n in range(200)]
+            await asyncio.sleep(1)
+        finally:
+            own_kafka.thaw()
+        outcomes = [outcome for [outcome] in await asyncio.gather(*calls)]
+        assert {type(o) for o in outcomes} == {Written}
+        assert sorted(o.offset for o in outcomes) == list(range(1, 201))

@@ -18,7 +18,7 @@ ALL = Limit(10_000, 1 << 20)
 
 async def stable(log, topic, offset: int) -> None:
     """Wait for it: the broker ends a transaction a moment after it has answered that it does."""
-    while (await log.describe(topic)).partitions[0].high_watermark < offset:  # noqa: ASYNC110  # Kafka sets no event
+    while (await log.describe(topic)).partitions[0].high_watermark < offset:
         await asyncio.sleep(0.01)
 
 

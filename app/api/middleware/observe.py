@@ -26,13 +26,14 @@ def observe(metrics: Metrics) -> Middleware:
             response = await handler(request)
             await response.prepare(request)
             await response.write_eof()
-            if not client_gone(request):
-                status = response.status
-            return response
         except ConnectionError:
             if not client_gone(request):
                 raise
             return web.Response(status=_CLIENT_GONE)
+        else:
+            if not client_gone(request):
+                status = response.status
+            return response
         finally:
             await _settle(request, written=status != _CLIENT_GONE)
             _tell(metrics, request, status, perf_counter() - started)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from app.brokers.kafka.batches import MOST_BYTES, Chunk, by_partition, chunks, refusal
 from app.brokers.kafka.directory import Directory, check_partition
@@ -34,6 +35,7 @@ class Producing:
         self._directory = directory
         self._producer: Producer | None = None
         self._calls: set[asyncio.Task[list[Outcome]]] = set()
+        self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
         """Raises Disconnected, ConfigError."""
@@ -149,7 +151,7 @@ class Producing:
     async def _send(
         self, topic: str, partition: int, chunk: Chunk, records: Sequence[NewRecord], deadline: Deadline
     ) -> Sequence[Outcome]:
-        handing = asyncio.ensure_future(self._opened().send_batch(chunk.batch, topic, partition=partition))
+        handing = asyncio.ensure_future(self._hand_over(topic, partition, chunk))
         if not await deadline.wait(handing):
             handing.cancel()
             await asyncio.wait({handing})
@@ -166,6 +168,13 @@ class Producing:
         if error := delivery.exception():
             return [Failed(of_write(error))] * len(chunk.indices)
         return _written(delivery.result(), partition, [records[index] for index in chunk.indices])
+
+    async def _hand_over(self, topic: str, partition: int, chunk: Chunk) -> "asyncio.Future[Any]":
+        """One at a time: those that queue in aiokafka lose what they have waited again each round, and time out."""
+        turn = self._turns.setdefault((topic, partition), asyncio.Lock())
+        async with turn:
+            delivery: asyncio.Future[Any] = await self._opened().send_batch(chunk.batch, topic, partition=partition)
+            return delivery
 
     def _opened(self) -> Producer:
         if self._producer is None:

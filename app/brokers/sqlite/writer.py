@@ -56,7 +56,7 @@ class Writer:
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while group := self.inbox.take():
-            touched, answers = self._serve(group)
+            touched, answers = self._answer(group)
             with suppress(RuntimeError):  # the loop is gone, and with it everybody who could be told
                 loop.call_soon_threadsafe(self._settle, touched, answers)
             del group, answers  # while waiting for more
@@ -68,6 +68,14 @@ class Writer:
             if not submission.answer.done():
                 submission.answer.set_result(value)
         self._wake(touched)
+
+    def _answer(self, group: list[Submission]) -> tuple[set[PartitionKey], Answers]:
+        try:
+            return self._serve(group)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not leave everybody waiting
+            self._session.close()
+            refusal = SendFailed(f"the log could not finish this: {error!r}", outcome=UNKNOWN)
+            return set(), [(submission, refusal) for submission in group]
 
     def _serve(self, group: list[Submission]) -> tuple[set[PartitionKey], Answers]:
         touched: set[PartitionKey] = set()

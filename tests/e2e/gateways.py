@@ -1,0 +1,61 @@
+"""Gateways as processes of their own, as users run them."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def command(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen:
+    """`python -m app …` in a folder of its own, with nothing of this process's settings."""
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LOG_FORMAT": "json", **environ}
+    with (folder / "out.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "app", *arguments], cwd=folder, env=env, stdout=log, stderr=subprocess.PIPE
+        )
+
+
+def wait_ready(port: int, process: subprocess.Popen, seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert process.poll() is None, process.stderr.read().decode()
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=1).close()
+            return
+        time.sleep(0.05)
+    raise TimeoutError("the gateway did not become ready")
+
+
+@contextlib.contextmanager
+def serving(folder: Path, **environ: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """A ready gateway, as (url, process); ended with SIGKILL if it still runs."""
+    port = free_port()
+    process = command(folder, "serve", "--endpoint", f"127.0.0.1:{port}", **environ)
+    try:
+        wait_ready(port, process)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+def failed(folder: Path, *arguments: str, **environ: str) -> tuple[int, str]:
+    """The exit code and the message of a start that is refused."""
+    process = command(folder, *arguments, **environ)
+    _, message = process.communicate(timeout=30)
+    return process.returncode, message.decode()

@@ -1,0 +1,74 @@
+"""SIGKILL at random moments under load: everything acknowledged over HTTP is there again (rounds: KILL_ROUNDS)."""
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+from gateways import serving
+from samples import generic
+
+ROUNDS = int(os.environ.get("KILL_ROUNDS", "10"))
+SEED = random.randrange(1 << 30)
+
+
+def post(url: str, events: list[dict]) -> list[dict]:
+    body = json.dumps({"messages": [{"event": event, "partition_id": n % 3} for n, event in enumerate(events)]})
+    request = urllib.request.Request(f"{url}/messages/batch", body.encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def read(url: str) -> dict[tuple[int, int], str]:
+    found = {}
+    for partition in range(3):
+        offset = 0
+        while True:
+            path = f"/messages?partition_id={partition}&offset={offset}&count=10000&max_bytes=8000000"
+            with urllib.request.urlopen(url + path, timeout=30) as answer:
+                page = json.load(answer)
+            found |= {(partition, message["offset"]): message["id"] for message in page["messages"]}
+            offset = page["next_offset"]
+            if offset >= page["high_watermark"]:
+                break
+    return found
+
+
+def writer(url: str, acknowledged: dict[str, tuple[int, int]], unanswered: list[list[dict]]) -> None:
+    while True:
+        events = [generic(n, id=str(uuid.uuid4())) for n in range(random.choice([1, 3, 20]))]
+        try:
+            for item in post(url, events):
+                acknowledged[item["event_id"]] = (item["partition"], item["offset"])
+        except (OSError, ValueError, urllib.error.HTTPError):
+            unanswered.append(events)
+            return
+
+
+def test_what_was_acknowledged_survives_sigkill(tmp_path):
+    random.seed(SEED)
+    acknowledged: dict[str, tuple[int, int]] = {}
+    for _ in range(ROUNDS):
+        unanswered: list[list[dict]] = []
+        with serving(tmp_path, POLL_MAX_COUNT="10000") as (url, process):
+            threads = [threading.Thread(target=writer, args=(url, acknowledged, unanswered)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            time.sleep(random.uniform(0.05, 0.5))
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
+            for thread in threads:
+                thread.join(30)
+        with serving(tmp_path, POLL_MAX_COUNT="10000") as (url, _):
+            for events in unanswered:  # what a client does that saw no answer: the same again
+                for item in post(url, events):
+                    acknowledged[item["event_id"]] = (item["partition"], item["offset"])
+            found = read(url)
+        lost = [event_id for event_id, place in acknowledged.items() if found.get(place) != event_id]
+        assert lost == [], f"seed {SEED}"
+        assert len(found) == len(set(found.values())) == len(acknowledged), f"seed {SEED}"
