@@ -67,7 +67,7 @@ async def test_a_topic_deleted_elsewhere_does_not_come_back_by_being_written_to(
                 [outcome] = await publish(log, topic, record(b"late"), seconds=0.5)
             except NotFound:
                 break
-            assert isinstance(outcome, Failed)
+            assert isinstance(outcome, Failed) or outcome.offset > 0  # the old log's last moment; a new one starts at 0
         with pytest.raises(NotFound):
             await publish(log, topic, record(b"late"))
         with pytest.raises(NotFound):
