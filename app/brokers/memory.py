@@ -18,15 +18,18 @@ from app.topic import PartitionInfo, TopicConfigs, TopicInfo, TopicSpec, check_e
 class _Partition:
     records: list[Record] = field(default_factory=list)
     log_start: int = 0
+    size: int = 0
 
     @property
     def high_watermark(self) -> int:
         return self.log_start + len(self.records)
 
-    def size(self) -> int:
-        return sum(record_size(r.key, r.value, r.headers) for r in self.records)
+    def append(self, record: Record) -> None:
+        self.records.append(record)
+        self.size += _size(record)
 
     def drop_oldest(self, count: int) -> None:
+        self.size -= sum(map(_size, self.records[:count]))
         del self.records[:count]
         self.log_start += count
 
@@ -115,7 +118,7 @@ class MemoryBroker:
                 for number, p in enumerate(found.partitions)
             ),
             configs=dict(found.spec.configs),
-            size_bytes=sum(p.size() for p in found.partitions),
+            size_bytes=sum(p.size for p in found.partitions),
         )
 
     async def create(self, spec: TopicSpec) -> None:
@@ -149,7 +152,7 @@ class MemoryBroker:
             return first
         partition = topic.partitions[record.partition]
         written = Written(record.partition, partition.high_watermark, record.timestamp_ms)
-        partition.records.append(Record(written.offset, record.timestamp_ms, record.key, record.value, record.headers))
+        partition.append(Record(written.offset, record.timestamp_ms, record.key, record.value, record.headers))
         if record.event_id:
             topic.seen.add(record.event_id, written)
         return written
@@ -162,6 +165,10 @@ class MemoryBroker:
                 if topic.configs.deletes:
                     for partition in topic.partitions:
                         _retain(partition, topic.configs, now_ms)
+
+
+def _size(record: Record) -> int:
+    return record_size(record.key, record.value, record.headers)
 
 
 def _clamp(offset: int, partition: _Partition) -> int:
@@ -178,11 +185,11 @@ def _retain(partition: _Partition, configs: TopicConfigs, now_ms: int) -> None:
             too_old += 1
     partition.drop_oldest(too_old)
     if configs.retention_bytes >= 0:
-        excess = partition.size() - configs.retention_bytes
+        excess = partition.size - configs.retention_bytes
         too_many = 0
         for record in partition.records:
             if excess <= 0:
                 break
-            excess -= record_size(record.key, record.value, record.headers)
+            excess -= _size(record)
             too_many += 1
         partition.drop_oldest(too_many)
