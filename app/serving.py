@@ -6,6 +6,7 @@ nothing.
 """
 
 import asyncio
+import gc
 import signal
 from contextlib import AsyncExitStack
 
@@ -36,10 +37,22 @@ async def serve(settings: Settings) -> None:
         runner = GatewayRunner(gateway.app, new_id=UuidSource(), shutdown_timeout=_LAST_ANSWERS_SECONDS)
         stack.push_async_callback(runner.cleanup)
         site = await _listen(runner, *settings.address)
+        _collect_seldom()
         _log.info("listening", url=site.name, broker=gateway.health.broker_kind)
         await stop.wait()
         await _drain(gateway, site)
     _log.info("stopped")
+
+
+def _collect_seldom() -> None:
+    """Leave what lives as long as the process out of the garbage collector's rounds, and make these rarer.
+
+    A batch makes thousands of small objects that reference counting frees; at Python's default of 700 the rounds took
+    about a third of the time of a batch.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _listen(runner: GatewayRunner, host: str, port: int) -> web.TCPSite:

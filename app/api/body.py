@@ -90,20 +90,26 @@ async def _say_continue(request: web.Request) -> None:
 
 
 async def _read(request: web.Request, most: int, lease: Lease) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
     try:
+        if request.content.is_eof():  # all of it is here: nothing to wait for
+            return await _chunks(request, most, lease)
         async with asyncio.timeout(request[DEADLINE].remaining()):
-            while chunk := await request.content.readany():
-                size += len(chunk)
-                if size > most:
-                    raise _too_large(most)
-                lease.grow_to(size)
-                chunks.append(chunk)
+            return await _chunks(request, most, lease)
     except TimeoutError:
         raise BodyTooSlow("the body did not arrive in time") from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise BadRequest("the body's framing is broken") from None
+
+
+async def _chunks(request: web.Request, most: int, lease: Lease) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := await request.content.readany():
+        size += len(chunk)
+        if size > most:
+            raise _too_large(most)
+        lease.grow_to(size)
+        chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

@@ -118,3 +118,16 @@ async def test_deleting_a_topic_takes_along_only_its_own_offsets(log, topic):
     await log.commit(group, other, {0: 2})
     await log.delete(topic)
     assert await log.committed(group, other) == {0: 2}
+
+
+async def test_a_page_is_filled_by_its_values_however_large_keys_and_headers_are(log, topic):
+    """Kafka counts the whole batch, a limit only the values: a page may take several requests."""
+    for n in range(4):
+        await publish(log, topic, record(b"%d" % n, headers=(("large", b"x" * 400_000),)))
+    page = await log.fetch(Position(topic, 0, 0), Limit(10, 100))
+    assert [r.value for r in page.records] == [b"0", b"1", b"2", b"3"]
+    assert (page.next_offset, page.high_watermark) == (4, 4)
+    page = await log.fetch(Position(topic, 0, 0), Limit(10, 3))
+    assert ([r.offset for r in page.records], page.next_offset) == ([0, 1, 2], 3)
+    page = await log.fetch(Position(topic, 0, 1), Limit(2, 100))
+    assert ([r.offset for r in page.records], page.next_offset) == ([1, 2], 3)

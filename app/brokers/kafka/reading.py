@@ -5,17 +5,15 @@ https://kafka.apache.org/protocol#The_Messages_Fetch. Only what stands below the
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-from aiokafka.structs import TopicPartition
 
 from app.brokers.kafka.connection import Connection
 from app.brokers.kafka.directory import Directory, Leaders
-from app.brokers.kafka.errors import MOVED, of_code, poll_failed
-from app.brokers.kafka.internals import READ_COMMITTED, FetchRequest, MemoryRecords, OffsetRequest, PartitionRecords
+from app.brokers.kafka.errors import MOVED, of_code
+from app.brokers.kafka.internals import READ_COMMITTED, FetchRequest, OffsetRequest
 from app.brokers.kafka.lanes import WaitingLanes
+from app.brokers.kafka.pages import Page, Piece, unpack
 from app.errors import Disconnected, PollFailed, SluiceError
-from app.record import Fetched, Limit, Position, Record
+from app.record import Fetched, Limit, Position
 
 OUT_OF_RANGE, NO_LEADER = 1, 5
 EARLIEST, LATEST = -2, -1
@@ -28,16 +26,11 @@ PATIENCE = 3.0
 
 PAUSE = 0.05
 MOST_BYTES = 52_428_800
+SLACK = 262_144
+RECORD_OVERHEAD = 512
+"""A limit counts values, the broker everything: enough to fill most pages by one request."""
+
 LANE = "read"
-
-
-class Piece(NamedTuple):
-    """One partition of a fetch answer, not yet decoded."""
-
-    high_watermark: int
-    log_start: int
-    aborted: list[tuple[int, int]]
-    data: bytes
 
 
 class Reading:
@@ -53,15 +46,16 @@ class Reading:
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         await self._directory.partition(at.topic, at.partition)
-        offset = max(at.offset, 0)
+        at = at._replace(offset=max(at.offset, 0))
+        page = Page(limit)
         pause = 0.0
         while True:
-            piece, offset = await self._piece(at._replace(offset=offset), limit, pause)
-            found = _decode(at, offset, limit, piece)
-            dry = found.next_offset in (offset, found.high_watermark)  # also where a throttled broker answers nothing
-            if found.records or (dry and loop.time() >= until):
-                return found
-            offset = found.next_offset  # past what readers are not shown
+            piece, asked = await self._piece(at, limit, pause)
+            next_offset = page.add(asked, piece)
+            dry = next_offset in (asked.offset, piece.high_watermark)  # also where a throttled broker answers nothing
+            if page.full or (dry and (page.records or loop.time() >= until)):
+                return Fetched(page.records, next_offset, piece.high_watermark, piece.log_start)
+            at = asked._replace(offset=next_offset)
             pause = min(SLICE, until - loop.time()) if dry else 0.0
 
     async def ends(self, topic: str, when: int) -> dict[int, int]:
@@ -98,7 +92,7 @@ class Reading:
             found[number] = offset
         return found
 
-    async def _piece(self, at: Position, limit: Limit, wait: float) -> tuple[Piece, int]:
+    async def _piece(self, at: Position, limit: Limit, wait: float) -> tuple[Piece, Position]:
         """One answer for this position, and the position clamped. Follows a leader that moves."""
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE
@@ -114,7 +108,7 @@ class Reading:
                     None,
                 )  # if it moved, the others know by now; if all are away, they are asked next
             if piece is not None:
-                return piece, max(min(at.offset, piece.high_watermark), piece.log_start)
+                return piece, at._replace(offset=max(min(at.offset, piece.high_watermark), piece.log_start))
             if code == OUT_OF_RANGE:
                 at = at._replace(offset=await self._nearest(at))
             elif code not in MOVED or loop.time() >= until:
@@ -124,7 +118,7 @@ class Reading:
                 await asyncio.sleep(PAUSE)
 
     async def _ask(self, leader: int, at: Position, limit: Limit, wait: float) -> tuple[int, Piece | None]:
-        most = max(1, min(limit.max_bytes, MOST_BYTES))
+        most = min(limit.max_bytes + SLACK + min(limit.count * RECORD_OVERHEAD, SLACK), MOST_BYTES)
         lane = wait > 0 and self._waiting.free(leader)
         request = FetchRequest(
             max_wait_time=int(wait * 1000) if lane else 0,
@@ -138,51 +132,13 @@ class Reading:
         else:
             await asyncio.sleep(min(wait, WITHOUT_LANE))
             answer = await self._connection.send(leader, request, lane=LANE, otherwise=PollFailed)
-        return _unpack(answer)
+        return unpack(answer)
 
     async def _nearest(self, at: Position) -> int:
         """The offset clamped to what the partition holds now."""
         first = await self.ends(at.topic, EARLIEST)
         last = await self.ends(at.topic, LATEST)
         return max(min(at.offset, last.get(at.partition, 0)), first.get(at.partition, 0))
-
-
-def _unpack(answer: Any) -> tuple[int, Piece | None]:
-    """Error code, or the one partition asked for. Kafka from 0.11 on answers with version 5 or later."""
-    if getattr(answer, "error_code", 0):
-        return answer.error_code, None
-    _, code, _, stable, log_start, aborted, *_, data = answer.topics[0][1][0]
-    return code, None if code else Piece(stable, log_start, aborted or [], data or b"")
-
-
-def _decode(at: Position, offset: int, limit: Limit, piece: Piece) -> Fetched:
-    """Records from `offset` on within the limit, and where to go on: behind what readers are not shown, too."""
-    source = PartitionRecords(
-        tp=TopicPartition(at.topic, at.partition),
-        records=MemoryRecords(piece.data),
-        aborted_transactions=piece.aborted,
-        fetch_offset=offset,
-        key_deserializer=None,
-        value_deserializer=None,
-        check_crcs=True,
-        isolation_level=READ_COMMITTED,
-    )
-    records: list[Record] = []
-    size = 0
-    next_offset = offset
-    try:
-        for found in source:
-            size += len(found.value or b"")
-            if records and (size > limit.max_bytes or len(records) == limit.count):
-                break
-            records.append(Record(found.offset, found.timestamp, found.key, found.value, found.headers))
-            next_offset = found.offset + 1
-        else:
-            next_offset = source.next_fetch_offset
-    except Exception as error:  # whatever a broken batch makes of a decoder
-        if not records:
-            raise poll_failed(error) from error
-    return Fetched(records, max(next_offset, offset), piece.high_watermark, piece.log_start)
 
 
 def _refusal(code: int, at: Position) -> SluiceError:
