@@ -44,6 +44,14 @@ async def test_max_bytes_ends_a_page_but_never_hides_its_first_record(log, topic
     assert two.next_offset == 2
 
 
+async def test_a_page_is_filled_to_its_limit_whatever_keys_and_headers_weigh(log, topic):
+    heavy = (("note", b"n" * 2000),) * 30
+    await publish(log, topic, *(record(b"v" * 100, key=b"k" * 200, headers=heavy) for _ in range(60)))
+    page = await log.fetch(Position(topic, 0, 0), Limit(50, 1 << 20))
+    assert [r.offset for r in page.records] == list(range(50))
+    assert page.next_offset == 50
+
+
 async def test_a_waiting_read_returns_when_something_is_written(log, topic):
     waiting = asyncio.ensure_future(log.fetch(Position(topic, 1, 0), Limit(10, 1000), wait=20))
     await asyncio.sleep(0.1)

@@ -100,13 +100,10 @@ class Reading:
             leader = (await self._directory.partition(at.topic, at.partition)).leader
             try:
                 code, piece = await self._ask(leader, at, limit, wait) if leader >= 0 else (NO_LEADER, None)
-            except Disconnected:
+            except Disconnected:  # if it moved, the others know by now; if all are away, they are asked next
                 if loop.time() >= until:
                     raise
-                code, piece = (
-                    NO_LEADER,
-                    None,
-                )  # if it moved, the others know by now; if all are away, they are asked next
+                code, piece = NO_LEADER, None
             if piece is not None:
                 return piece, at._replace(offset=max(min(at.offset, piece.high_watermark), piece.log_start))
             if code == OUT_OF_RANGE:
