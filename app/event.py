@@ -10,29 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import msgspec
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    TypeAdapter,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, TypeAdapter
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-def _event_type(text: str) -> str:
-    if _CONTROL.search(text):
-        raise PydanticCustomError("event_type", "must not contain control characters")
-    return text
+NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
 def _email(text: str) -> str:
@@ -76,50 +63,45 @@ UuidText = Annotated[
     str, StringConstraints(pattern=UUID_PATTERN, to_lower=True), Field(json_schema_extra={"format": "uuid"})
 ]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+EventType = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=NO_CONTROL_CHARACTERS)]
 Money = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=38, allow_inf_nan=False)]
 Email = Annotated[str, AfterValidator(_email)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
-class _Model(BaseModel):
-    """Unknown members are allowed and not looked at: what is stored is joined from the client's own text."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class UserCreated(_Model):
+class UserCreated(TypedDict):
     action: Literal["Created"]
     user_id: UuidText
     email: Email
     name: str
 
 
-class UserUpdated(_Model):
+class UserUpdated(TypedDict):
     action: Literal["Updated"]
     user_id: UuidText
-    email: Email | None = None
-    name: str | None = None
+    email: NotRequired[Email | None]
+    name: NotRequired[str | None]
 
 
-class UserDeleted(_Model):
+class UserDeleted(TypedDict):
     action: Literal["Deleted"]
     user_id: UuidText
 
 
-class UserLoggedIn(_Model):
+class UserLoggedIn(TypedDict):
     action: Literal["LoggedIn"]
     user_id: UuidText
     ip_address: IpAddress
 
 
-class OrderItem(_Model):
+class OrderItem(TypedDict):
     product_id: ShortText
     quantity: Annotated[int, Field(strict=True, ge=1)]
     unit_price: Money
 
 
-class OrderCreated(_Model):
+class OrderCreated(TypedDict):
     action: Literal["Created"]
     order_id: UuidText
     user_id: UuidText
@@ -127,36 +109,36 @@ class OrderCreated(_Model):
     total_amount: Money
 
 
-class OrderUpdated(_Model):
+class OrderUpdated(TypedDict):
     action: Literal["Updated"]
     order_id: UuidText
     status: Literal["pending", "confirmed", "processing", "shipped", "delivered", "cancelled"]
 
 
-class OrderCancelled(_Model):
+class OrderCancelled(TypedDict):
     action: Literal["Cancelled"]
     order_id: UuidText
     reason: str
 
 
-class OrderShipped(_Model):
+class OrderShipped(TypedDict):
     action: Literal["Shipped"]
     order_id: UuidText
     tracking_number: str
     carrier: str
 
 
-class UserPayload(_Model):
+class UserPayload(TypedDict):
     type: Literal["User"]
     data: Annotated[UserCreated | UserUpdated | UserDeleted | UserLoggedIn, Field(discriminator="action")]
 
 
-class OrderPayload(_Model):
+class OrderPayload(TypedDict):
     type: Literal["Order"]
     data: Annotated[OrderCreated | OrderUpdated | OrderCancelled | OrderShipped, Field(discriminator="action")]
 
 
-class GenericPayload(_Model):
+class GenericPayload(TypedDict):
     type: Literal["Generic"]
     data: Any
 
@@ -164,25 +146,24 @@ class GenericPayload(_Model):
 Payload = Annotated[UserPayload | OrderPayload | GenericPayload, Field(discriminator="type")]
 
 
-class Event(_Model):
+class Event(TypedDict):
     """One fact. Unknown members are kept; optional ones that are unset, or null, are left out."""
 
-    id: UuidText | None = None
-    event_type: Annotated[ShortText, AfterValidator(_event_type)]
-    timestamp: Moment | None = None
+    id: NotRequired[UuidText | None]
+    event_type: EventType
+    timestamp: NotRequired[Moment | None]
     payload: Payload
-    correlation_id: UuidText | None = None
-    causation_id: UuidText | None = None
-    source: str | None = None
-    aggregate_id: str | None = None
-    aggregate_type: str | None = None
-    version: Annotated[int, Field(strict=True, ge=1, lt=2**63)] | None = None
-    metadata: dict[str, Any] | None = None
+    correlation_id: NotRequired[UuidText | None]
+    causation_id: NotRequired[UuidText | None]
+    source: NotRequired[str | None]
+    aggregate_id: NotRequired[str | None]
+    aggregate_type: NotRequired[str | None]
+    version: NotRequired[Annotated[int, Field(strict=True, ge=1, lt=2**63)] | None]
+    metadata: NotRequired[dict[str, Any] | None]
 
 
 ALIASES = {"event_id": "id", "data": "payload"}
-_OPTIONAL = tuple(name for name, field in Event.model_fields.items() if not field.is_required())
-_EVENT = TypeAdapter(Event)
+_validate: Callable[[Any], Event] = TypeAdapter(Event).validator.validate_python
 
 Members = dict[str, msgspec.Raw]
 _members = msgspec.json.Decoder(Members).decode
@@ -214,40 +195,36 @@ class EventEncoder:
         Raises pydantic.ValidationError.
         """
         if not isinstance(parsed, dict):
-            return _EVENT.validate_python(parsed)  # type: ignore[return-value]  # it always raises
+            return _validate(parsed)  # type: ignore[return-value]  # it always raises
         members = _members(raw)
         _settle(parsed, members)
         if isinstance(payload := parsed.get("payload"), dict) and payload.get("type") == "Order":
             parsed["payload"] = _exact_numbers(members["payload"])
-        event = _EVENT.validate_python(parsed)
-        payload = event.payload
-        if isinstance(payload, OrderPayload) and isinstance(payload.data, OrderCreated):
-            members["payload"] = _money_as_text(members["payload"], payload.data)
-        event_id = event.id or self.new_id()
-        moment = event.timestamp or self.now()
-        lead = {"id": event_id, "event_type": members.pop("event_type"), "timestamp": moment}
-        members.pop("id", None)
-        members.pop("timestamp", None)
+        event = _validate(parsed)
+        if event["payload"]["type"] == "Order" and event["payload"]["data"]["action"] == "Created":
+            members["payload"] = _money_as_text(members["payload"], event["payload"]["data"])
+        event_id = event.get("id") or self.new_id()
+        lead = {"id": event_id, "event_type": event["event_type"], "timestamp": event.get("timestamp") or self.now()}
         return EncodedEvent(
             id=event_id,
-            event_type=event.event_type,
-            value=_encode(lead | members),
-            aggregate_id=event.aggregate_id,
-            correlation_id=event.correlation_id,
-            causation_id=event.causation_id,
+            event_type=event["event_type"],
+            value=_encode(lead | members | lead),
+            aggregate_id=event.get("aggregate_id"),
+            correlation_id=event.get("correlation_id"),
+            causation_id=event.get("causation_id"),
         )
 
 
 def _settle(parsed: dict[str, Any], members: dict[str, Any]) -> None:
     """Read the aliases under their own names (a member given under both counts as its own name says); drop nulls."""
-    for alias, name in ALIASES.items():
-        if alias in parsed:
+    if not parsed.keys().isdisjoint(ALIASES):
+        for alias in ALIASES.keys() & parsed.keys():
             for form in (parsed, members):
                 value = form.pop(alias)
-                form.setdefault(name, value)
+                form.setdefault(ALIASES[alias], value)
     if None in parsed.values():
-        for name in _OPTIONAL:
-            if name in parsed and parsed[name] is None:
+        for name in Event.__optional_keys__ & parsed.keys():
+            if parsed[name] is None:
                 del members[name]
 
 
@@ -256,9 +233,9 @@ def _money_as_text(payload: msgspec.Raw, order: OrderCreated) -> msgspec.Raw:
     outer = _members(payload)
     data = _members(outer["data"])
     items = msgspec.json.decode(data["items"], type=list[Members])
-    data["total_amount"] = _text(order.total_amount)
+    data["total_amount"] = _text(order["total_amount"])
     data["items"] = _raw(
-        [{**raw, "unit_price": _text(item.unit_price)} for raw, item in zip(items, order.items, strict=True)]
+        [{**raw, "unit_price": _text(item["unit_price"])} for raw, item in zip(items, order["items"], strict=True)]
     )
     return _raw({**outer, "data": _raw(data)})
 

@@ -1,9 +1,12 @@
 """New ids: random UUIDs (version 4, RFC 9562)."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 _AT_ONCE = 256
+_FIXED = int("00000000000040008000000000000000" * _AT_ONCE, 16)
+_RANDOM = int("ffffffffffff0fff3fffffffffffffff" * _AT_ONCE, 16)
+"""Version and variant of so many UUIDs in a row, and the bits that are left to chance."""
 
 
 class UuidSource:
@@ -11,17 +14,19 @@ class UuidSource:
 
     def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
         self._random = random
-        self._ready = self._draw()
+        self._ready: list[str] = []
 
     def __call__(self) -> str:
         """A UUIDv4 in its 36-character text form."""
-        digits = next(self._ready, None)
-        if digits is None:
+        if not self._ready:
             self._ready = self._draw()
-            digits = next(self._ready)
-        variant = "89ab"[int(digits[16], 16) & 3]
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+        return self._ready.pop()
 
-    def _draw(self) -> Iterator[str]:
-        digits = self._random(16 * _AT_ONCE).hex()
-        return (digits[at : at + 32] for at in range(0, len(digits), 32))
+    def _draw(self) -> list[str]:
+        drawn = int.from_bytes(self._random(16 * _AT_ONCE))
+        digits = (drawn & _RANDOM | _FIXED).to_bytes(16 * _AT_ONCE).hex()
+        return [
+            f"{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-{digits[at + 12 : at + 16]}"
+            f"-{digits[at + 16 : at + 20]}-{digits[at + 20 : at + 32]}"
+            for at in range(0, len(digits), 32)
+        ]

@@ -88,10 +88,10 @@ def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int
     return size
 
 
-def framed_size(record: NewRecord) -> int:
-    """At most how many bytes the record takes on a Kafka log, alone in its batch (Kafka's message format v2).
+def framed_size(record: NewRecord, size: int) -> int:
+    """At most how many bytes the record, of this `size`, takes on a Kafka log, alone in its batch (message format v2).
 
     61 bytes of batch header, then the record: its length, attributes, time, offset, the lengths of key, value and
     header list, and for each header two lengths; every length is a varint of at most 5 bytes.
     """
-    return record.size + 61 + 5 + 1 + 10 + 5 + 5 + 5 + 5 + 10 * len(record.headers)
+    return size + 61 + 5 + 1 + 10 + 5 + 5 + 5 + 5 + 10 * len(record.headers)

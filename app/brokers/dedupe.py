@@ -4,6 +4,7 @@ Kept in the process and rebuilt from the log itself, whose records carry their i
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from app.record import Written
 
@@ -38,19 +39,19 @@ class DedupeWindow:
         partition = (packed >> _OFFSET_BITS) & ((1 << _PARTITION_BITS) - 1)
         return Written(partition, packed & ((1 << _OFFSET_BITS) - 1), timestamp_ms, duplicate=True)
 
-    def add(self, event_id: str, written: Written) -> None:
-        """Remember an id that was just written; forgets what has left the window."""
-        if not self._window_ms:
+    def add(self, written: Mapping[str, Written]) -> None:
+        """Remember ids that were just written, in this order; forgets what has left the window."""
+        if not self._window_ms or not written:
             return
-        self._places.pop(event_id, None)
-        self._places[event_id] = (
-            written.timestamp_ms << _PLACE_BITS | written.partition << _OFFSET_BITS | written.offset
-        )
-        self._forget_before(written.timestamp_ms - self._window_ms)
+        places = self._places
+        for event_id, at in written.items():
+            places[event_id] = at.timestamp_ms << _PLACE_BITS | at.partition << _OFFSET_BITS | at.offset
+            places.move_to_end(event_id)
+        self._forget_before(at.timestamp_ms - self._window_ms)
 
     def _forget_before(self, timestamp_ms: int) -> None:
-        while self._places:
-            oldest = next(iter(self._places))
-            if len(self._places) <= self._max_ids and self._places[oldest] >> _PLACE_BITS > timestamp_ms:
-                return
-            del self._places[oldest]
+        places = self._places
+        for _ in range(len(places) - self._max_ids):
+            places.popitem(last=False)
+        while places and next(iter(places.values())) >> _PLACE_BITS <= timestamp_ms:
+            places.popitem(last=False)

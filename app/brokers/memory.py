@@ -154,7 +154,7 @@ class MemoryBroker:
         written = Written(record.partition, partition.high_watermark, record.timestamp_ms)
         partition.append(Record(written.offset, record.timestamp_ms, record.key, record.value, record.headers))
         if record.event_id:
-            topic.seen.add(record.event_id, written)
+            topic.seen.add({record.event_id: written})
         return written
 
     async def _retain_forever(self) -> None:

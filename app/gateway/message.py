@@ -35,31 +35,27 @@ class Origin(NamedTuple):
     request_id: str
     traceparent: str | None = None
 
+    def headers(self) -> Headers:
+        """What all records of the request have in common."""
+        common: Headers = (_JSON, ("request-id", self.request_id.encode()))
+        return (*common, ("traceparent", self.traceparent.encode())) if self.traceparent else common
 
-def record_of(message: Message, partition: int, key: bytes | None, timestamp_ms: int, origin: Origin) -> NewRecord:
+
+def record_of(
+    message: Message, partition: int, key: bytes | None, timestamp_ms: int, common_headers: Headers
+) -> NewRecord:
     """The record that stands for the message on the log (API 3)."""
     event = message.event
-    return NewRecord(
-        partition=partition,
-        value=event.value if event else None,
-        timestamp_ms=timestamp_ms,
-        key=key,
-        headers=_headers(message, origin),
-        event_id=event.id if event else None,
-    )
-
-
-def _headers(message: Message, origin: Origin) -> Headers:
-    headers: list[tuple[str, bytes | None]] = []
-    if event := message.event:
-        headers += [("event-id", event.id.encode()), ("event-type", event.event_type.encode())]
-        if event.correlation_id:
-            headers.append(("correlation-id", event.correlation_id.encode()))
-        if event.causation_id:
-            headers.append(("causation-id", event.causation_id.encode()))
-    headers += [_JSON, ("request-id", origin.request_id.encode())]
-    if origin.traceparent:
-        headers.append(("traceparent", origin.traceparent.encode()))
+    headers = common_headers if event is None else (*_headers(event), *common_headers)
     if message.headers:
-        headers += [(name, text.encode()) for name, text in message.headers.items()]
-    return tuple(headers)
+        headers += tuple((name, text.encode()) for name, text in message.headers.items())
+    return NewRecord(partition, event.value if event else None, timestamp_ms, key, headers, event.id if event else None)
+
+
+def _headers(event: EncodedEvent) -> Headers:
+    own: Headers = (("event-id", event.id.encode()), ("event-type", event.event_type.encode()))
+    if event.correlation_id:
+        own += (("correlation-id", event.correlation_id.encode()),)
+    if event.causation_id:
+        own += (("causation-id", event.causation_id.encode()),)
+    return own

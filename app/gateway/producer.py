@@ -49,11 +49,10 @@ class Producer:
         except SluiceError:
             self._metrics.messages_sent.labels(UNKNOWN, UNKNOWN, "failed").inc(len(messages))
             raise
-        records = self._records(known, messages, origin)
-        refused = {index: error for index, error in enumerate(records) if isinstance(error, SluiceError)}
-        if refused and (not partial or len(refused) == len(messages)):
+        records, refused = self._records(known, messages, origin)
+        if refused and (not partial or not records):
             raise _together(refused)
-        outcomes = await self._publish(topic, [r for r in records if isinstance(r, NewRecord)], deadline)
+        outcomes = await self._publish(topic, records, deadline)
         self._metrics.send_duration.labels(topic.stream, topic.topic).observe(perf_counter() - started)
         self._count(topic, outcomes)
         if not refused:
@@ -68,20 +67,26 @@ class Producer:
             self._catalog.forget(topic)
             raise
 
-    def _records(self, topic: KnownTopic, messages: Sequence[Message], origin: Origin) -> list[NewRecord | SluiceError]:
+    def _records(
+        self, topic: KnownTopic, messages: Sequence[Message], origin: Origin
+    ) -> tuple[list[NewRecord], dict[int, SluiceError]]:
+        """The records that can be written, and by its index why a message can't be."""
         now_ms = int(self._clock() * 1000)
-        partitions = topic.partitions
-        shared = self._partitioner.next(partitions)
-        made: list[NewRecord | SluiceError] = []
-        for message in messages:
+        shared = self._partitioner.next(topic.partitions)
+        common_headers = origin.headers()
+        records: list[NewRecord] = []
+        refused: dict[int, SluiceError] = {}
+        for index, message in enumerate(messages):
             key = message.key
-            if message.partition_id is not None:
-                partition = message.partition_id
+            partition = message.partition_id
+            if partition is None:
+                partition = shared if key is None else self._partitioner.of_key(key, topic.partitions)
+            record = record_of(message, partition, key, now_ms, common_headers)
+            if refusal := self._refusal(record, topic):
+                refused[index] = refusal
             else:
-                partition = shared if key is None else self._partitioner.of_key(key, partitions)
-            record = record_of(message, partition, key, now_ms, origin)
-            made.append(self._refusal(record, topic) or record)
-        return made
+                records.append(record)
+        return records, refused
 
     def _refusal(self, record: NewRecord, topic: KnownTopic) -> SluiceError | None:
         """Why the broker would not take this record, found before it shares a batch with others."""
@@ -92,21 +97,22 @@ class Producer:
             return ValidationFailed.of("event", "null deletes a key and needs a topic with cleanup.policy=compact")
         if record.key is None and configs.compacted:
             return ValidationFailed.of("partition_key", "is needed: the topic is compacted, which goes by keys")
-        if record.size > self._max_message_bytes:
-            return MessageTooLarge(f"the message has {record.size} bytes, at most {self._max_message_bytes} are taken")
-        if framed_size(record) > configs.max_message_bytes:
+        size = record.size
+        if size > self._max_message_bytes:
+            return MessageTooLarge(f"the message has {size} bytes, at most {self._max_message_bytes} are taken")
+        if framed_size(record, size) > configs.max_message_bytes:
             return MessageTooLarge(
-                f"the message has {record.size} bytes, its topic takes record batches of {configs.max_message_bytes}"
+                f"the message has {size} bytes, its topic takes record batches of {configs.max_message_bytes}"
             )
         return None
 
     def _count(self, topic: TopicName, outcomes: Sequence[Outcome]) -> None:
-        written = sum(isinstance(outcome, Written) for outcome in outcomes)
-        stored = sum(isinstance(outcome, Written) and not outcome.duplicate for outcome in outcomes)
-        self._metrics.events_created.inc(stored)
+        written = [outcome for outcome in outcomes if isinstance(outcome, Written)]
+        repeats = [outcome for outcome in written if outcome.duplicate]
+        self._metrics.events_created.inc(len(written) - len(repeats))
         sent = self._metrics.messages_sent
-        sent.labels(topic.stream, topic.topic, "ok").inc(written)
-        if failed := len(outcomes) - written:
+        sent.labels(topic.stream, topic.topic, "ok").inc(len(written))
+        if failed := len(outcomes) - len(written):
             sent.labels(topic.stream, topic.topic, "failed").inc(failed)
 
 

@@ -55,7 +55,8 @@ class Messages:
         if len(good) < len(items) and not (partial and good):
             raise parsing.refused_batch(items)
         sent = await self._producer.send(topic, good, _origin(request), request[DEADLINE], partial=partial)
-        return responses.sent_many(topic, items, _in_place(items, sent))
+        outcomes = sent if len(good) == len(items) else _in_place(items, sent)
+        return responses.sent_many(topic, items, outcomes)
 
     async def poll(self, request: web.Request) -> web.Response:
         topic = self._topic(request)

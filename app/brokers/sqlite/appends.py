@@ -129,8 +129,7 @@ class Appends:
 
     def _remember(self) -> None:
         for topic, fresh in self._fresh.values():
-            for event_id, written in fresh.items():
-                topic.seen.add(event_id, written)
+            topic.seen.add(fresh)
 
     def _growth(self, topic: TopicState, number: int) -> _Growth:
         state = topic.partition(number)

@@ -36,9 +36,7 @@ def _fill(db: apsw.Connection, topic: TopicState, after_ms: int, max_ids: int) -
         newest += reversed(list(_ids(dated)))
         if len(newest) >= max_ids:
             break
-    for event_id, written in reversed(newest):
-        if written.timestamp_ms > after_ms:
-            topic.seen.add(event_id, written)
+    topic.seen.add({event_id: at for event_id, at in reversed(newest) if at.timestamp_ms > after_ms})
 
 
 def _tail(db: apsw.Connection, partition: PartitionState, after_ms: int) -> Iterator[_Dated]:
