@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from app.api.state import DEADLINE, LEASE
 from app.api.zstd import ZstdDecompressor, ZstdError
-from app.errors import BadRequest, BodyTooSlow, PayloadTooLarge, UnsupportedMediaType
+from app.errors import BadRequest, BodyTooSlow, DeadlineExceeded, PayloadTooLarge, UnsupportedMediaType
 from app.resilience.budget import Lease
 
 JSON = "application/json"
@@ -43,7 +43,7 @@ async def read_body(request: web.Request, *, most: int, ndjson: bool = False) ->
     """The body as sent, decompressed. The request's lease grows with it.
 
     Raises UnsupportedMediaType, PayloadTooLarge (before reading, where the length is declared), BadRequest (corrupt),
-    BodyTooSlow, Overloaded.
+    BodyTooSlow, Overloaded, ShuttingDown.
     """
     content_type = _content_type(request, ndjson=ndjson)
     decompressor = _decompressor(request)
@@ -90,12 +90,12 @@ async def _say_continue(request: web.Request) -> None:
 
 
 async def _read(request: web.Request, most: int, lease: Lease) -> bytes:
+    chunks = _chunks(request, most, lease)
     try:
         if request.content.is_eof():  # all of it is here: nothing to wait for
-            return await _chunks(request, most, lease)
-        async with asyncio.timeout(request[DEADLINE].remaining()):
-            return await _chunks(request, most, lease)
-    except TimeoutError:
+            return await chunks
+        return await request[DEADLINE].run(chunks)
+    except DeadlineExceeded:
         raise BodyTooSlow("the body did not arrive in time") from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise BadRequest("the body's framing is broken") from None

@@ -176,7 +176,7 @@ def _clamp(offset: int, partition: _Partition) -> int:
 
 
 def _retain(partition: _Partition, configs: TopicConfigs, now_ms: int) -> None:
-    """Drop what is too old, then what is too much, oldest first."""
+    """Drop what is too old, then what is too much, oldest first; as on Kafka never below the bytes to be kept."""
     too_old = 0
     if configs.retention_ms >= 0:
         for record in partition.records:
@@ -188,8 +188,8 @@ def _retain(partition: _Partition, configs: TopicConfigs, now_ms: int) -> None:
         excess = partition.size - configs.retention_bytes
         too_many = 0
         for record in partition.records:
-            if excess <= 0:
-                break
             excess -= _size(record)
+            if excess < 0:
+                break
             too_many += 1
         partition.drop_oldest(too_many)

@@ -1,7 +1,10 @@
 """POST …/messages: one event, durable when answered (API 4)."""
 
+import asyncio
+import contextlib
 import uuid
 
+import apsw
 import pytest
 from samples import generic, order, user, with_id
 
@@ -228,13 +231,13 @@ async def test_a_partition_that_is_not_there_is_not_found(any_client):
 
 @pytest.mark.parametrize("path", ["/streams/none/topics/none", "/streams/-/topics/none", "/streams/-/topics/_internal"])
 async def test_unknown_and_internal_topics_are_not_found(any_client, path):
-    refused = await any_client.post(f"{path}/messages", {"event": generic()})
+    refused = await any_client.post(f"{path}/messages", {"event": generic(1)})
     assert (refused.status, refused.body["error"], refused.body["outcome"]) == (404, "not_found", "not_written")
 
 
 async def test_the_internal_catalog_is_out_of_reach(client):
     for method in ("GET", "POST"):
-        refused = await client(method, "/streams/-/topics/_gateway-catalog/messages", json={"event": generic()})
+        refused = await client(method, "/streams/-/topics/_gateway-catalog/messages", json={"event": generic(1)})
         assert refused.status == 404
 
 
@@ -255,7 +258,7 @@ async def test_a_topics_own_limit_counts_too(any_client):
 
 
 async def test_tombstones_need_a_compacted_topic_and_a_key(any_client):
-    await any_client.post("/messages", {"event": generic()})
+    await any_client.post("/messages", {"event": generic(1)})
     refused = await any_client.post("/messages", {"event": None, "partition_key": "k"})
     assert (refused.status, refused.body["error"]) == (400, "validation_error")
     stream = await any_client.stream()
@@ -264,7 +267,19 @@ async def test_tombstones_need_a_compacted_topic_and_a_key(any_client):
     path = f"/streams/{stream}/topics/state/messages"
     sent = await any_client.post(path, {"event": None, "partition_key": "k"})
     assert (sent.status, sent.body["event_id"]) == (201, None)
-    keyless = await any_client.post(path, {"event": generic()})
+    keyless = await any_client.post(path, {"event": generic(1)})
     assert (keyless.status, keyless.body["error"]) == (400, "validation_error")
     [message] = (await any_client.poll(0, path)).body["messages"]
     assert (message["event"], message["value_base64"], message["key"], message["size"]) == (None, None, "k", 0)
+
+
+async def test_what_the_writer_had_taken_when_the_gateway_stops_is_unknown(start, tmp_path):
+    async with start(BROKER_URL=f"sqlite:///{tmp_path}/log.db") as client:
+        with contextlib.closing(apsw.Connection(str(tmp_path / "log.db"))) as stranger:
+            stranger.execute("BEGIN IMMEDIATE")
+            sending = asyncio.ensure_future(client.post("/messages", {"event": generic(1)}))
+            await asyncio.sleep(0.5)
+            assert client.gateway.deadlines.bring_all_forward() == 1
+            answer = await asyncio.wait_for(sending, 1)
+        assert answer.status == 503
+        assert (answer.body["error"], answer.body["outcome"]) == ("shutting_down", "unknown")

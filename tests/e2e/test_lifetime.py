@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
 
 import pytest
 from gateways import command, failed, free_port, serving
@@ -80,6 +81,24 @@ def test_a_stop_under_load_loses_nothing_that_was_acknowledged(tmp_path):
         _, polled = get(f"{url}/messages?partition_id=0&offset=0&count=10000&max_bytes=100000000")
         found = {message["offset"]: message["id"] for message in polled["messages"]}
     assert all(found[sent["offset"]] == sent["event_id"] for sent in acknowledged)
+
+
+def test_what_is_unanswered_15_seconds_after_the_signal_is_told_so(tmp_path):
+    with serving(tmp_path) as (url, process):
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+            client.sendall(b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+            time.sleep(0.5)
+            started = time.monotonic()
+            process.terminate()
+            answer = HTTPResponse(client)
+            answer.begin()
+            body = json.load(answer)
+        assert 14 < time.monotonic() - started < 17
+        assert (answer.status, body["error"], body["outcome"]) == (503, "shutting_down", "not_written")
+        assert answer.headers["Retry-After"]
+        assert answer.headers["X-Request-Id"] == body["request_id"]
+        assert process.wait(5) == 0
 
 
 @pytest.mark.parametrize(

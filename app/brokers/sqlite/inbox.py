@@ -94,6 +94,14 @@ class Inbox:
             self._closed = True
             self._changed.notify()
 
+    def abandon(self) -> list[Submission]:
+        """Close, and answer what nobody will take any more."""
+        self.close()
+        with self._changed:
+            left = [submission for submission in self._waiting if not submission.withdrawn]
+            self._waiting.clear()
+        return left
+
     def _wait(self) -> bool:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)

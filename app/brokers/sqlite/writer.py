@@ -21,6 +21,9 @@ from app.brokers.wakeups import PartitionKey
 from app.deadline import Clock
 from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, NotFound, OutcomeName, SendFailed, SluiceError, StorageFull
 from app.record import Outcome
+from app.telemetry.logs import get_logger
+
+_log = get_logger(__name__)
 
 Answers = list[tuple[Submission, Any]]
 Pending = list[tuple[Submission, Callable[[], Any]]]
@@ -55,6 +58,17 @@ class Writer:
         self._session.close()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self._serve_inbox(loop)
+        except Exception:  # noqa: BLE001 - whatever it was, nobody may be left waiting
+            _log.critical("the log's writer died of a mistake of ours: nothing is written any more", exc_info=True)
+            self._session.close()
+            refusal = Disconnected("the log's writer has died; the gateway has to be started again")
+            left: Answers = [(submission, refusal) for submission in self.inbox.abandon()]
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._settle, set(), left)
+
+    def _serve_inbox(self, loop: asyncio.AbstractEventLoop) -> None:
         while group := self.inbox.take():
             touched, answers = self._answer(group)
             with suppress(RuntimeError):  # the loop is gone, and with it everybody who could be told
