@@ -240,7 +240,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with running(port=parser.parse_args().port) as server:
-            print(server.address, flush=True)  # noqa: T201  # its whole purpose
+            print(server.address, flush=True)  # its whole purpose
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
     except Unavailable as reason:

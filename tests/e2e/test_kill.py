@@ -53,7 +53,7 @@ def writer(url: str, acknowledged: dict[str, tuple[int, int]], unanswered: list[
 def test_what_was_acknowledged_survives_sigkill(tmp_path):
     random.seed(SEED)
     acknowledged: dict[str, tuple[int, int]] = {}
-    for _ in range(ROUNDS):
+    for number in range(1, ROUNDS + 1):
         unanswered: list[list[dict]] = []
         with serving(tmp_path, POLL_MAX_COUNT="10000") as (url, process):
             threads = [threading.Thread(target=writer, args=(url, acknowledged, unanswered)) for _ in range(4)]
@@ -72,3 +72,4 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path):
         lost = [event_id for event_id, place in acknowledged.items() if found.get(place) != event_id]
         assert lost == [], f"seed {SEED}"
         assert len(found) == len(set(found.values())) == len(acknowledged), f"seed {SEED}"
+        print(f"kill {number}: {len(acknowledged)} acknowledged so far, {len(unanswered)} requests cut off, 0 lost")
