@@ -7,19 +7,22 @@ import inspect
 
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.sender import Sender
 
 from app.brokers.kafka import internals
-from app.brokers.kafka.batches import HEADER
+from app.brokers.kafka.batches import HEADER, size_in_batch
 from app.brokers.kafka.protocol import DescribeLogDirsRequest
+from app.record import NewRecord
 
 SIGNATURES = {
     AIOKafkaClient._metadata_update: ["self", "cluster_metadata", "topics"],
     AIOKafkaClient.send: ["self", "node_id", "request", "group"],
     AIOKafkaClient.force_metadata_update: ["self"],
     AIOKafkaClient.add_topic: ["self", "topic"],
-    internals.PartitionRecords: [
+    PartitionRecords.__init__: [
+        "self",
         "tp",
         "records",
         "aborted_transactions",
@@ -46,6 +49,7 @@ SIGNATURES = {
     internals.DescribeConfigsRequest: ["resources", "include_synonyms"],
     internals.ListGroupsRequest: [],
     internals.Producer.send_batch: ["self", "batch", "topic", "partition"],
+    PartitionRecords._consumer_record: ["self", "tp", "record"],
     BatchBuilder.append: ["self", "timestamp", "key", "value", "headers"],
 }
 
@@ -101,11 +105,10 @@ def test_a_batch_is_never_larger_than_was_estimated():
     assert batch.size() == HEADER
     estimated = HEADER
     for n, (key, value, headers) in enumerate(
-        [(b"k", b"v" * 500, []), (None, None, [("null", None), ("ключ", b"x" * 200)]), (b"", b"", []), (None, b"1", [])]
+        [(b"k", b"v" * 500, ()), (None, None, (("null", None), ("key", b"x" * 200))), (b"", b"", ()), (None, b"1", ())]
     ):
-        estimate = internals.DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers)
-        estimated += estimate - HEADER
-        assert batch.append(timestamp=n * 10**11, key=key, value=value, headers=headers) is not None
+        estimated += size_in_batch(NewRecord(0, value, 0, key, headers))
+        assert batch.append(timestamp=n * 10**11, key=key, value=value, headers=list(headers)) is not None
         assert batch.size() <= estimated
 
 

@@ -1,11 +1,9 @@
-"""Records of one call as record batches: by partition, in request order, each no larger than its topic takes."""
+"""What of a call goes into which record batch: by partition, in request order, none larger than its topic takes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
 
-from app.brokers.kafka.internals import DefaultRecordBatchBuilder
 from app.errors import NOT_WRITTEN, MessageTooLarge, SluiceError, ValidationFailed
-from app.record import NewRecord
+from app.record import NewRecord, framed_size
 from app.topic import TopicConfigs
 
 MOST_BYTES = 1_048_588
@@ -15,27 +13,24 @@ HEADER = 61
 """Bytes of an empty record batch (https://kafka.apache.org/documentation/#recordbatch)."""
 
 
-class Chunk(NamedTuple):
-    """One record batch to be; `indices` are its records' places in the call."""
-
-    batch: Any
-    indices: list[int]
-
-
-def refusal(record: NewRecord, config: TopicConfigs) -> SluiceError | None:
+def refusal(record: NewRecord, size: int, config: TopicConfigs) -> SluiceError | None:
     """Why the broker would refuse every record of a batch that held this one: found out before it joins one."""
     if record.key is None and config.compacted:
         return ValidationFailed.of("partition_key", "must be given: the topic is compacted, and that goes by key")
-    size = HEADER + _size(record)
-    if size > config.max_message_bytes:
+    if HEADER + size > config.max_message_bytes:
         return MessageTooLarge(
-            f"the record needs {size} bytes, the topic's max.message.bytes is {config.max_message_bytes}",
+            f"the record needs {HEADER + size} bytes, the topic's max.message.bytes is {config.max_message_bytes}",
             outcome=NOT_WRITTEN,
         )
     return None
 
 
-def by_partition(records: Sequence[NewRecord], indices: Iterable[int]) -> Mapping[int, list[int]]:
+def size_in_batch(record: NewRecord) -> int:
+    """Bytes that the record takes in a batch, at most."""
+    return framed_size(record, record.size) - HEADER
+
+
+def by_partition(records: Sequence[NewRecord], indices: Iterable[int]) -> dict[int, list[int]]:
     """The records' places, by partition, in request order."""
     places: dict[int, list[int]] = {}
     for index in indices:
@@ -43,29 +38,17 @@ def by_partition(records: Sequence[NewRecord], indices: Iterable[int]) -> Mappin
     return places
 
 
-def chunks(
-    records: Sequence[NewRecord], indices: Iterable[int], most_bytes: int, new_batch: Callable[[], Any]
-) -> list[Chunk]:
-    """Record batches of one partition, the fewest that keep the order and the size."""
-    found: list[Chunk] = []
-    room = 0
-    for index in indices:
-        record = records[index]
-        size = _size(record)
-        if size > room:
-            found.append(Chunk(new_batch(), []))
-            room = min(most_bytes, MOST_BYTES) - HEADER
-        chunk = found[-1]
-        headers = list(record.headers)
-        chunk.batch.append(timestamp=record.timestamp_ms, key=record.key, value=record.value, headers=headers)
-        chunk.indices.append(index)
-        room -= size
-    for chunk in found:
-        chunk.batch.close()
+def chunks(places: list[int], sizes: Sequence[int], most_bytes: int) -> list[list[int]]:
+    """The places of one partition as the fewest batches that keep the order and the size."""
+    room = most_bytes - HEADER
+    if sum([sizes[place] for place in places]) <= room:
+        return [places]
+    found: list[list[int]] = []
+    left = 0
+    for place in places:
+        if sizes[place] > left:
+            found.append([])
+            left = room
+        found[-1].append(place)
+        left -= sizes[place]
     return found
-
-
-def _size(record: NewRecord) -> int:
-    """Bytes in a batch, at most."""
-    headers = list(record.headers)
-    return int(DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, headers)) - HEADER

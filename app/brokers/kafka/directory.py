@@ -63,6 +63,13 @@ class _Memory(Generic[T]):
             raise Disconnected("the connection to Kafka was closed")
         return kept.answer.result()
 
+    def remembered(self, name: str) -> T | None:
+        """The answer, if it is here and not too old."""
+        kept = self._kept.get(name)
+        if kept is None or not kept.answer.done() or asyncio.get_running_loop().time() >= kept.until:
+            return None
+        return kept.answer.result()
+
     def forget(self, name: str) -> None:
         self._kept.pop(name, None)
 
@@ -103,6 +110,10 @@ class Directory:
 
     async def config(self, topic: str) -> Config:
         return await self._configs.get(topic)
+
+    def remembered(self, topic: str) -> tuple[Mapping[int, Leaders] | None, Config | None]:
+        """What is known of the topic without asking."""
+        return self._partitions.remembered(topic), self._configs.remembered(topic)
 
     async def fresh(self, topic: str, *, node: int | None = None) -> Mapping[int, Leaders]:
         """As the broker `node`, or any, knows it now. Raises NotFound, Disconnected."""

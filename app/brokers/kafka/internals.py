@@ -26,16 +26,18 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+
+from app.record import Position, Record
 
 __all__ = [
     "READ_COMMITTED",
     "Array",
     "Boolean",
     "Client",
+    "CommittedRecords",
     "CreateTopicsRequest",
-    "DefaultRecordBatchBuilder",
     "DeleteTopicsRequest",
     "DescribeConfigsRequest",
     "FetchRequest",
@@ -44,12 +46,10 @@ __all__ = [
     "Int32",
     "Int64",
     "ListGroupsRequest",
-    "MemoryRecords",
     "MetadataRequest",
     "OffsetCommitRequest",
     "OffsetFetchRequest",
     "OffsetRequest",
-    "PartitionRecords",
     "Producer",
     "Request",
     "RequestStruct",
@@ -58,6 +58,7 @@ __all__ = [
     "String",
     "abort_producer",
     "close_client",
+    "dead_task",
     "forget_topic",
     "known_partitions",
 ]
@@ -86,6 +87,25 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka carries no t
         self.client._metadata_update = MethodType(Client._metadata_update, self.client)  # noqa: SLF001
 
 
+class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka carries no types
+    """The records of a fetch answer as ours: committed transactions only, checksums checked."""
+
+    def __init__(self, at: Position, data: bytes, aborted: list[tuple[int, int]]) -> None:
+        super().__init__(
+            tp=TopicPartition(at.topic, at.partition),
+            records=MemoryRecords(data),
+            aborted_transactions=aborted,
+            fetch_offset=at.offset,
+            key_deserializer=None,
+            value_deserializer=None,
+            check_crcs=True,
+            isolation_level=READ_COMMITTED,
+        )
+
+    def _consumer_record(self, _partition: TopicPartition, found: Any) -> Record:
+        return Record(found.offset, found.timestamp, found.key, found.value, tuple(found.headers))
+
+
 def known_partitions(producer: Producer, topic: str) -> set[int]:
     """Those a batch can be handed over for; aiokafka asserts that it can."""
     return set(producer.client.cluster.partitions_for_topic(topic) or ())
@@ -94,6 +114,12 @@ def known_partitions(producer: Producer, topic: str) -> set[int]:
 def forget_topic(producer: Producer, topic: str) -> None:
     """Ask for it no more: names that aiokafka has seen stay in its refreshes for ever."""
     producer.client._topics.discard(topic)  # noqa: SLF001
+
+
+def dead_task(producer: Producer) -> str | None:
+    """Which of the producer's background tasks has ended, if one has: from then on sends fail, or wait for ever."""
+    tasks = {"sender": producer._sender.sender_task, "metadata": producer.client._sync_task}  # noqa: SLF001
+    return next((f"its {name} task has ended" for name, task in tasks.items() if task is None or task.done()), None)
 
 
 async def close_client(client: AIOKafkaClient, seconds: float) -> None:

@@ -2,10 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from aiokafka.structs import TopicPartition
-
 from app.brokers.kafka.errors import poll_failed
-from app.brokers.kafka.internals import READ_COMMITTED, MemoryRecords, PartitionRecords
+from app.brokers.kafka.internals import CommittedRecords
 from app.record import Limit, Position, Record
 
 
@@ -40,13 +38,13 @@ class Page:
 
         Raises PollFailed when the very first record can't be decoded; a later one only ends the page.
         """
-        source = _source(at, piece)
+        source = CommittedRecords(at, piece.data, piece.aborted)
         next_offset = at.offset
         try:
-            for found in source:
-                if not self._take(Record(found.offset, found.timestamp, found.key, found.value, found.headers)):
+            for record in source:
+                if not self._take(record):
                     return next_offset
-                next_offset = found.offset + 1
+                next_offset = record.offset + 1
         except Exception as error:  # whatever a broken batch makes of a decoder
             if not self.records:
                 raise poll_failed(error) from error
@@ -55,23 +53,11 @@ class Page:
         return max(next_offset, int(source.next_fetch_offset))
 
     def _take(self, record: Record) -> bool:
-        self._size += len(record.value or b"")
+        if record.value:
+            self._size += len(record.value)
         if self.records and (self._size > self._limit.max_bytes or len(self.records) >= self._limit.count):
             self.full = True
             return False
         self.records.append(record)
         self.full = len(self.records) >= self._limit.count
         return True
-
-
-def _source(at: Position, piece: Piece) -> PartitionRecords:
-    return PartitionRecords(
-        tp=TopicPartition(at.topic, at.partition),
-        records=MemoryRecords(piece.data),
-        aborted_transactions=piece.aborted,
-        fetch_offset=at.offset,
-        key_deserializer=None,
-        value_deserializer=None,
-        check_crcs=True,
-        isolation_level=READ_COMMITTED,
-    )

@@ -1,4 +1,4 @@
-"""Records into Kafka: acknowledged by all in-sync replicas, by an idempotent producer, one record batch a partition.
+"""Records into Kafka: acknowledged by all in-sync replicas, by an idempotent producer, in batches that requests share.
 
 aiokafka's idempotent sends never time out, so every wait here has the request's own deadline; what was handed over
 by then may still be written, what was not never will be.
@@ -6,36 +6,47 @@ by then may still be written, what was not never will be.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import Any
-from weakref import WeakValueDictionary
 
-from app.brokers.kafka.batches import MOST_BYTES, Chunk, by_partition, chunks, refusal
+from app.brokers.kafka.batches import MOST_BYTES, by_partition, chunks, refusal, size_in_batch
 from app.brokers.kafka.directory import Directory, check_partition
-from app.brokers.kafka.errors import kafka_errors, of_handover, of_write
-from app.brokers.kafka.internals import Producer, abort_producer, forget_topic, known_partitions
+from app.brokers.kafka.errors import kafka_errors
+from app.brokers.kafka.group_commit import GroupCommit, Part
+from app.brokers.kafka.internals import Producer, abort_producer, dead_task, forget_topic, known_partitions
 from app.brokers.kafka.options import KafkaOptions
 from app.deadline import Deadline
-from app.errors import UNKNOWN, Disconnected, NotFound, SendFailed, SluiceError, Unavailable
-from app.record import Failed, NewRecord, Outcome, Written
+from app.errors import DeadlineExceeded, Disconnected, NotFound, SendFailed, ShuttingDown, SluiceError, Unavailable
+from app.record import Failed, NewRecord, Outcome
 from app.topic import TopicConfigs
 
 PRODUCER_TIMEOUT_MS = 60_000
 """Long on purpose: a batch that expires in aiokafka leaves a hole in its sequence numbers, and poisons the producer."""
 
-LOG_APPEND_TIME = 1
 PAUSE = 0.05
 
 
 class Producing:
-    """Publishes by one aiokafka producer."""
+    """Publishes by one aiokafka producer.
+
+    `fault` is why it can't go on, once a batch has failed in its hands: that leaves a hole in the sequence numbers,
+    and the brokers refuse whatever comes after it. Closing and opening again heals it.
+    """
 
     def __init__(self, options: KafkaOptions, directory: Directory) -> None:
         self._options = options
         self._directory = directory
         self._producer: Producer | None = None
-        self._calls: set[asyncio.Task[list[Outcome]]] = set()
-        self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+        self._queues: dict[tuple[str, int], GroupCommit] = {}
+        self._sequences: set[asyncio.Task[None]] = set()
+        self._fault: str | None = None
+
+    @property
+    def fault(self) -> str | None:
+        if self._fault is None and self._producer is not None:
+            return dead_task(self._producer)
+        return self._fault
 
     async def open(self) -> None:
         """Raises Disconnected, ConfigError."""
@@ -53,6 +64,7 @@ class Producing:
         except BaseException:
             await abort_producer(producer, self._options.close_timeout)
             raise
+        self._fault = None
         self._producer = producer
 
     async def close(self) -> None:
@@ -60,6 +72,9 @@ class Producing:
         producer, self._producer = self._producer, None
         if producer is None:
             return
+        closed = Disconnected("the connection to Kafka was closed")
+        for queue in self._queues.values():
+            queue.fail_waiting(closed)
         stopping = asyncio.ensure_future(producer.stop())
         await asyncio.wait({stopping}, timeout=self._options.close_timeout)
         if not stopping.done():
@@ -67,45 +82,53 @@ class Producing:
             with contextlib.suppress(asyncio.CancelledError):
                 await stopping
         await abort_producer(producer, self._options.close_timeout)
-        for call in self._calls:
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await asyncio.gather(*(queue.finished() for queue in self._queues.values()), *self._sequences)
+        self._queues.clear()
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         """As `Broker.publish`. A caller that is cancelled leaves it running: no call is sent in part."""
-        call = asyncio.ensure_future(self._publish(topic, records, deadline))
-        self._calls.add(call)
-        call.add_done_callback(self._end)
-        await asyncio.wait({call})
-        if call.cancelled():
-            raise Disconnected("the connection to Kafka was closed", outcome=UNKNOWN)
-        return call.result()
-
-    def forget(self, topic: str) -> None:
-        """The topic is gone."""
-        if self._producer is not None:
-            forget_topic(self._producer, topic)
-
-    async def _publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
-        config = asyncio.ensure_future(self._checked(topic, records))
-        if not await deadline.wait(config):
-            config.add_done_callback(_consume)
-            return [Failed(deadline.error())] * len(records)
         try:
-            acted_on = config.result()
+            config = self._known(topic, records)
+            if config is None:
+                config = await deadline.run(self._checked(topic, records))
         except NotFound:
             self.forget(topic)
             raise
-        refused = {index: error for index, record in enumerate(records) if (error := refusal(record, acted_on))}
-        outcomes: dict[int, Outcome] = {index: Failed(error) for index, error in refused.items()}
-        good = [index for index in range(len(records)) if index not in refused]
-        sends = [
-            self._send_in_order(topic, partition, records, places, acted_on.max_message_bytes, deadline)
-            for partition, places in by_partition(records, good).items()
-        ]
-        for answered in await asyncio.gather(*sends):
-            outcomes.update(answered)
-        return [outcomes[index] for index in range(len(records))]
+        except (DeadlineExceeded, ShuttingDown) as error:
+            return [Failed(error)] * len(records)
+        call = _Call(topic, records, deadline, min(MOST_BYTES, config.max_message_bytes))
+        waiting: list[tuple[list[int], Part]] = []
+        sequences: list[asyncio.Task[None]] = []
+        for partition, places in by_partition(records, call.refuse(config)).items():
+            batches = chunks(places, call.sizes, call.most_bytes)
+            if len(batches) == 1:
+                waiting.append((places, self._put(call, partition, places)))
+            else:
+                sequences.append(self._start(self._send_in_order(call, partition, batches)))
+        for places, part in waiting:
+            call.tell(places, await _outcomes(part, deadline))
+        if sequences:
+            await asyncio.wait(sequences)
+        return call.outcomes
+
+    def forget(self, topic: str) -> None:
+        """The topic is gone."""
+        gone = NotFound(f"topic '{topic}' does not exist")
+        for (name, _), queue in self._queues.items():
+            if name == topic:
+                queue.fail_waiting(gone)
+        if self._producer is not None:
+            forget_topic(self._producer, topic)
+
+    def _known(self, topic: str, records: Sequence[NewRecord]) -> TopicConfigs | None:
+        """The topic's configuration, when all that has to be known of it is."""
+        partitions, config = self._directory.remembered(topic)
+        if partitions is None or config is None or self._producer is None:
+            return None
+        introduced = known_partitions(self._producer, topic)
+        if all(record.partition in partitions and record.partition in introduced for record in records):
+            return config.acted_on
+        return None
 
     async def _checked(self, topic: str, records: Sequence[NewRecord]) -> TopicConfigs:
         """The topic's configuration, once topic and partitions are known to exist and aiokafka knows them too."""
@@ -127,75 +150,89 @@ class Producing:
                 check_partition(topic, min(missing), await self._directory.fresh(topic))
                 await asyncio.sleep(PAUSE)
 
-    async def _send_in_order(
-        self,
-        topic: str,
-        partition: int,
-        records: Sequence[NewRecord],
-        places: list[int],
-        most_bytes: int,
-        deadline: Deadline,
-    ) -> list[tuple[int, Outcome]]:
+    async def _send_in_order(self, call: "_Call", partition: int, batches: list[list[int]]) -> None:
         """One batch after the other: behind one that failed none is begun, or the records would lose their order."""
-        answered: list[tuple[int, Outcome]] = []
         failure: SluiceError | None = None
-        for chunk in chunks(records, places, most_bytes, self._opened().create_batch):
-            if failure is None:
-                outcomes = await self._send(topic, partition, chunk, records, deadline)
-                failure = next((outcome.error for outcome in outcomes if isinstance(outcome, Failed)), None)
-            else:
-                outcomes = [Failed(_not_begun(failure, deadline))] * len(chunk.indices)
-            answered += zip(chunk.indices, outcomes, strict=True)
-        return answered
+        for places in batches:
+            if failure is not None:
+                call.tell(places, [Failed(_not_begun(failure, call.deadline))] * len(places))
+                continue
+            outcomes = await _outcomes(self._put(call, partition, places), call.deadline)
+            call.tell(places, outcomes)
+            failure = next((outcome.error for outcome in outcomes if isinstance(outcome, Failed)), None)
 
-    async def _send(
-        self, topic: str, partition: int, chunk: Chunk, records: Sequence[NewRecord], deadline: Deadline
-    ) -> Sequence[Outcome]:
-        handing = asyncio.ensure_future(self._hand_over(topic, partition, chunk))
-        if not await deadline.wait(handing):
-            handing.cancel()
-            await asyncio.wait({handing})
-        if handing.cancelled():
-            return [Failed(deadline.error())] * len(chunk.indices)
-        if error := handing.exception():
-            return [Failed(of_handover(error))] * len(chunk.indices)
-        delivery = handing.result()
-        delivery.add_done_callback(_consume)
-        if not await deadline.wait(delivery):
-            return [Failed(deadline.error(UNKNOWN))] * len(chunk.indices)
-        if delivery.cancelled():
-            return [Failed(Disconnected("the connection to Kafka was closed", outcome=UNKNOWN))] * len(chunk.indices)
-        if error := delivery.exception():
-            return [Failed(of_write(error))] * len(chunk.indices)
-        return _written(delivery.result(), partition, [records[index] for index in chunk.indices])
+    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.ensure_future(work)
+        self._sequences.add(task)
+        task.add_done_callback(self._sequences.discard)
+        return task
 
-    async def _hand_over(self, topic: str, partition: int, chunk: Chunk) -> "asyncio.Future[Any]":
-        """One at a time: those that queue in aiokafka lose what they have waited again each round, and time out."""
-        turn = self._turns.setdefault((topic, partition), asyncio.Lock())
-        async with turn:
-            delivery: asyncio.Future[Any] = await self._opened().send_batch(chunk.batch, topic, partition=partition)
-            return delivery
+    def _put(self, call: "_Call", partition: int, places: list[int]) -> Part:
+        part = call.part(places)
+        self._queue(call.topic, partition).put(part, call.most_bytes)
+        return part
+
+    def _queue(self, topic: str, partition: int) -> GroupCommit:
+        queue = self._queues.get((topic, partition))
+        if queue is None:
+            hand_over = partial(self._hand_over, topic, partition)
+            queue = GroupCommit(hand_over, partition=partition, on_failure=self._failed)
+            self._queues[topic, partition] = queue
+        return queue
+
+    async def _hand_over(self, topic: str, partition: int, records: list[NewRecord]) -> "asyncio.Future[Any]":
+        producer = self._opened()
+        batch = producer.create_batch()
+        for record in records:
+            batch.append(
+                timestamp=record.timestamp_ms, key=record.key, value=record.value, headers=list(record.headers)
+            )
+        batch.close()
+        delivery: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
+        return delivery
+
+    def _failed(self, error: BaseException) -> None:
+        self._fault = self._fault or type(error).__name__
 
     def _opened(self) -> Producer:
         if self._producer is None:
             raise Disconnected("not connected to Kafka")
         return self._producer
 
-    def _end(self, call: "asyncio.Task[list[Outcome]]") -> None:
-        self._calls.discard(call)
-        _consume(call)
+
+class _Call:
+    """One `publish`. `sizes` are what the records take in a batch; `outcomes` fills up."""
+
+    def __init__(self, topic: str, records: Sequence[NewRecord], deadline: Deadline, most_bytes: int) -> None:
+        self.topic = topic
+        self.records = records
+        self.deadline = deadline
+        self.most_bytes = most_bytes
+        self.sizes = [size_in_batch(record) for record in records]
+        self.outcomes: list[Any] = [None] * len(records)
+
+    def refuse(self, config: TopicConfigs) -> list[int]:
+        """Fail the records that the broker would refuse; answers the places of the others."""
+        good = []
+        for place, record in enumerate(self.records):
+            if error := refusal(record, self.sizes[place], config):
+                self.outcomes[place] = Failed(error)
+            else:
+                good.append(place)
+        return good
+
+    def part(self, places: list[int]) -> Part:
+        return Part([self.records[place] for place in places], sum([self.sizes[place] for place in places]))
+
+    def tell(self, places: list[int], outcomes: Sequence[Outcome]) -> None:
+        for place, outcome in zip(places, outcomes, strict=True):
+            self.outcomes[place] = outcome
 
 
-def _written(answer: Any, partition: int, records: list[NewRecord]) -> Sequence[Outcome]:
-    """Offsets count from the batch's first. A timestamp is the record's own, unless the topic stamps them itself."""
-    if answer is None or answer.offset < 0:
-        error = SendFailed("the records are written, but the broker did not say where", outcome=UNKNOWN)
-        return [Failed(error)] * len(records)
-    stamp = answer.timestamp if answer.timestamp_type == LOG_APPEND_TIME else None
-    return [
-        Written(partition, answer.offset + place, record.timestamp_ms if stamp is None else stamp)
-        for place, record in enumerate(records)
-    ]
+async def _outcomes(part: Part, deadline: Deadline) -> list[Outcome]:
+    if await deadline.wait(part.answer):
+        return part.answer.result()
+    return [Failed(deadline.error(part.withdraw()))] * len(part.records)
 
 
 def _not_begun(failure: SluiceError, deadline: Deadline) -> SluiceError:
@@ -203,9 +240,3 @@ def _not_begun(failure: SluiceError, deadline: Deadline) -> SluiceError:
         return deadline.error()
     kind = type(failure) if isinstance(failure, Unavailable) else SendFailed
     return kind("not begun, because a batch before it in this partition failed")
-
-
-def _consume(future: "asyncio.Future[Any]") -> None:
-    """An error that nobody waits for any more is none."""
-    if not future.cancelled():
-        future.exception()

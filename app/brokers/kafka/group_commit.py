@@ -1,0 +1,142 @@
+"""Group commit: whoever waits for a partition at the same moment shares a record batch.
+
+One batch of a partition is on its way; what comes meanwhile waits here, where a deadline still means "not written",
+and makes the next one. No linger: a batch grows as long as the one before it takes.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from app.brokers.kafka.batches import HEADER, MOST_BYTES
+from app.brokers.kafka.errors import of_handover, of_write
+from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, OutcomeName, SendFailed, SluiceError
+from app.record import Failed, NewRecord, Outcome, Written
+
+APART_SECONDS = 60.0
+"""For so long nobody shares a batch after the broker refused a shared one."""
+
+_LOG_APPEND_TIME = 1
+
+HandOver = Callable[[list[NewRecord]], Awaitable["asyncio.Future[Any]"]]
+"""Gives records to aiokafka as one batch; answers the future of its delivery. When it raises, nothing was queued."""
+
+
+class Part:
+    """A request's records for one partition: all in one batch. `size` is what they take in it, in bytes.
+
+    `answer` is resolved with their outcomes; failures are outcomes, too.
+    """
+
+    __slots__ = ("answer", "handed", "records", "size", "withdrawn")
+
+    def __init__(self, records: Sequence[NewRecord], size: int) -> None:
+        self.records = records
+        self.size = size
+        self.answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self.handed = False
+        self.withdrawn = False
+
+    def withdraw(self) -> OutcomeName:
+        """Nobody waits any more: what was not handed to aiokafka yet never will be."""
+        self.withdrawn = not self.handed
+        return NOT_WRITTEN if self.withdrawn else UNKNOWN
+
+    def fail(self, error: SluiceError) -> None:
+        self.resolve([Failed(error)] * len(self.records))
+
+    def resolve(self, outcomes: list[Outcome]) -> None:
+        if not self.answer.done():
+            self.answer.set_result(outcomes)
+
+
+class GroupCommit:
+    """The queue of one partition. `on_failure` is told of every batch that aiokafka took and gave back as failed."""
+
+    def __init__(self, hand_over: HandOver, *, partition: int, on_failure: Callable[[BaseException], None]) -> None:
+        self._hand_over = hand_over
+        self._partition = partition
+        self._on_failure = on_failure
+        self._waiting: deque[Part] = deque()
+        self._pump: asyncio.Task[None] | None = None
+        self._most_bytes = MOST_BYTES
+        self._apart_until = 0.0
+
+    def put(self, part: Part, most_bytes: int) -> None:
+        """Queue it; whatever else is queued in this turn of the loop shares its batch, up to `most_bytes`."""
+        self._most_bytes = most_bytes
+        self._waiting.append(part)
+        if self._pump is None:
+            self._pump = asyncio.ensure_future(self._run())
+
+    def fail_waiting(self, error: SluiceError) -> None:
+        """None of those that still wait here is written."""
+        while self._waiting:
+            self._waiting.popleft().fail(error)
+
+    async def finished(self) -> None:
+        """Return when nothing is on its way."""
+        if self._pump is not None:
+            await asyncio.wait({self._pump})
+
+    async def _run(self) -> None:
+        try:
+            while parts := self._gather():
+                await self._send(parts)
+        finally:
+            self._pump = None
+
+    def _gather(self) -> list[Part]:
+        apart = asyncio.get_running_loop().time() < self._apart_until
+        parts: list[Part] = []
+        room = self._most_bytes - HEADER
+        while self._waiting and (not parts or (self._waiting[0].size <= room and not apart)):
+            part = self._waiting.popleft()
+            if not part.withdrawn:
+                parts.append(part)
+                room -= part.size
+        return parts
+
+    async def _send(self, parts: list[Part]) -> None:
+        for part in parts:
+            part.handed = True
+        try:
+            delivery = await self._hand_over([record for part in parts for record in part.records])
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was queued
+            refusal = of_handover(error)
+            for part in parts:
+                part.handed = False
+                part.fail(refusal)
+            return
+        try:
+            self._settle(parts, await delivery)
+        except Exception as error:  # noqa: BLE001 - whatever aiokafka gives back as this batch's failure
+            self._failed(parts, error)
+
+    def _settle(self, parts: list[Part], answer: Any) -> None:
+        """Offsets count from the batch's first. A timestamp is the record's own, unless the topic stamps them."""
+        if answer is None or answer.offset < 0:
+            error = SendFailed("the records are written, but the broker did not say where", outcome=UNKNOWN)
+            for part in parts:
+                part.fail(error)
+            return
+        stamp = answer.timestamp if answer.timestamp_type == _LOG_APPEND_TIME else None
+        offset = answer.offset
+        for part in parts:
+            part.resolve(
+                [
+                    Written(self._partition, place, record.timestamp_ms if stamp is None else stamp)
+                    for place, record in enumerate(part.records, offset)
+                ]
+            )
+            offset += len(part.records)
+
+    def _failed(self, parts: list[Part], error: Exception) -> None:
+        self._on_failure(error)
+        failure = of_write(error)
+        if len(parts) > 1 and failure.outcome == NOT_WRITTEN and not isinstance(failure, Disconnected):
+            self._apart_until = asyncio.get_running_loop().time() + APART_SECONDS
+            failure = Disconnected("a batch shared with others was refused; it goes again by itself")
+        for part in parts:
+            part.fail(failure)
