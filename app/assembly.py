@@ -1,12 +1,15 @@
 """The one place that names concrete classes: settings in, a gateway that runs out."""
 
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from app.api.app import create_app
 from app.api.handlers.catalog import Streams
@@ -19,7 +22,11 @@ from app.broker import Log
 from app.broker_url import KafkaUrl, MemoryUrl, SqliteUrl
 from app.brokers.kafka.broker import KafkaBroker
 from app.brokers.kafka.options import KafkaOptions
+from app.brokers.kafka.security import SaslMechanism, Security, SecurityProtocol
 from app.brokers.memory import MemoryBroker
+from app.brokers.reconnecting.broker import ReconnectingBroker
+from app.brokers.reconnecting.reach import any_answers
+from app.brokers.reconnecting.session import Listener, ReconnectPolicy, Session, State
 from app.brokers.sqlite.broker import SqliteBroker
 from app.deadline import Deadlines
 from app.errors import ResourceUnavailable
@@ -31,11 +38,17 @@ from app.gateway.link import Link
 from app.gateway.producer import Producer
 from app.ids import UuidSource
 from app.names import TopicName
+from app.resilience.backoff import Backoff
+from app.resilience.breaker import BreakerPolicy, CircuitBreaker
 from app.resilience.budget import ByteBudget
 from app.settings import Settings
+from app.telemetry.connection import ConnectionMetrics, ConnectionStatus
+from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
 
 _FIRST_TRY_SECONDS = 5.0
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,15 +68,16 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """The whole gateway but for the port. Raises ResourceUnavailable."""
     metrics = Metrics()
     new_id = UuidSource()
-    log = make_log(settings)
+    bare = make_log(settings)
+    status = ConnectionStatus(metrics, bare.kind)
+    log = reconnecting(bare, settings, status, metrics) if bare.kind == "kafka" else bare
     catalog = make_catalog(settings, log)
     link = Link(
         log,
         catalog,
-        metrics=metrics,
+        status=status,
         probe_interval=settings.health_check_interval_secs,
-        base_delay=settings.reconnect_base_delay_ms / 1000,
-        max_delay=settings.reconnect_max_delay_ms / 1000,
+        backoff=make_backoff(settings),
     )
     consumer = Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics)
     health = Health(log, connected=lambda: link.connected)
@@ -110,23 +124,85 @@ def make_log(settings: Settings) -> Log:
             return KafkaBroker(kafka_options(settings, url))
 
 
+def make_backoff(settings: Settings) -> Backoff:
+    return Backoff(
+        settings.reconnect_base_delay_ms / 1000, settings.reconnect_max_delay_ms / 1000, random=random.random
+    )
+
+
+def reconnecting(log: Log, settings: Settings, status: ConnectionStatus, metrics: Metrics) -> ReconnectingBroker:
+    """The same log, that comes back by itself when its brokers do."""
+    watch = ConnectionMetrics(metrics, status)
+    breaker = CircuitBreaker(
+        BreakerPolicy(
+            settings.circuit_breaker_failure_threshold,
+            settings.circuit_breaker_success_threshold,
+            settings.circuit_breaker_open_duration_secs,
+        ),
+        clock=time.monotonic,
+        changed=watch.breaker_is,
+        rejected=watch.breaker_rejected,
+    )
+
+    def state_changed(state: State, reason: str | None) -> None:
+        watch.state_is(state, reason)
+        if state == "ready":
+            breaker.half_open()
+
+    policy = ReconnectPolicy(
+        make_backoff(settings), settings.max_reconnect_attempts, settings.health_check_interval_secs
+    )
+    listener = Listener(state_changed, watch.rebuilt, watch.attempted)
+    url = settings.broker
+    servers = url.servers if isinstance(url, KafkaUrl) else ()
+    broker = ReconnectingBroker(
+        log,
+        Session(log, policy, listener, partial(any_answers, servers)),
+        breaker,
+        longest_wait=settings.operation_timeout_secs,
+        most_waiting=settings.send_queue_max,
+    )
+    metrics.send_queue.set_function(lambda: broker.waiting)
+    return broker
+
+
 def kafka_options(settings: Settings, url: KafkaUrl) -> KafkaOptions:
-    """User and password come from the URL, else from their own variables; a user alone means SASL."""
-    password = settings.kafka_sasl_password
+    """Raises ConfigError for a way to log in that can't work or that others could read."""
+    security = kafka_security(settings, url)
+    if security.readable_login:
+        _log.warning("nothing sent to Kafka is encrypted", sasl_mechanism=security.mechanism)
+    return KafkaOptions(url.servers, security, default_replication_factor=settings.default_replication_factor)
+
+
+def kafka_security(settings: Settings, url: KafkaUrl) -> Security:
+    """User and password come from the URL, else from their own variables. Whoever logs in does so over TLS by default.
+
+    Raises ConfigError.
+    """
     username = url.username or settings.kafka_sasl_username
-    key_password = settings.kafka_ssl_password
-    return KafkaOptions(
-        servers=url.servers,
-        security_protocol=settings.kafka_security_protocol or ("SASL_PLAINTEXT" if username else "PLAINTEXT"),
-        sasl_mechanism=settings.kafka_sasl_mechanism,
+    token_command = _revealed(settings.kafka_sasl_token_command)
+    mechanism: SaslMechanism = "OAUTHBEARER" if token_command else "PLAIN"
+    protocol: SecurityProtocol = "PLAINTEXT"
+    if username or token_command:
+        protocol = "SASL_SSL"
+    elif settings.kafka_ssl_cafile or settings.kafka_ssl_certfile:
+        protocol = "SSL"
+    return Security(
+        protocol=settings.kafka_security_protocol or protocol,
+        mechanism=settings.kafka_sasl_mechanism or mechanism,
         username=username,
-        password=url.password or (password.get_secret_value() if password else None),
+        password=url.password or _revealed(settings.kafka_sasl_password),
+        token_command=token_command,
+        allow_plaintext_passwords=settings.kafka_allow_plaintext_passwords,
         ssl_cafile=settings.kafka_ssl_cafile,
         ssl_certfile=settings.kafka_ssl_certfile,
         ssl_keyfile=settings.kafka_ssl_keyfile,
-        ssl_password=key_password.get_secret_value() if key_password else None,
-        default_replication_factor=settings.default_replication_factor,
+        ssl_password=_revealed(settings.kafka_ssl_password),
     )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def make_catalog(settings: Settings, log: Log) -> Catalog:

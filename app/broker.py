@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from app.deadline import Deadline
 from app.record import Fetched, Limit, NewRecord, Outcome, Position
-from app.topic import TopicInfo, TopicSpec
+from app.topic import TopicInfo, TopicLayout, TopicSpec
 
 BrokerKind = Literal["memory", "sqlite", "kafka"]
 
@@ -52,6 +52,10 @@ class Broker(Protocol):
         """Set the group's next offsets to read; durable as records are. Partitions not named keep theirs."""
         ...
 
+    async def layout(self, topic: str) -> TopicLayout:
+        """What a send has to know of the topic; may be a second old. Raises NotFound."""
+        ...
+
     async def ping(self) -> None:
         """Return when the broker answers. Raises Disconnected."""
         ...
@@ -81,7 +85,15 @@ class BrokerAdmin(Protocol):
 
 
 class Log(Broker, BrokerAdmin, Protocol):
-    """Both sides of one log, with a lifetime: `open` connects or raises, `close` gives everything back."""
+    """Both sides of one log, with a lifetime: `open` connects or raises, `close` gives everything back.
+
+    It may be closed and opened again.
+    """
+
+    @property
+    def fault(self) -> str | None:
+        """Why it can't go on until it is closed and opened again, in a few words; None while it can."""
+        ...
 
     async def open(self) -> None:
         """Raises Disconnected (try again later), ResourceUnavailable (it is taken by somebody else)."""

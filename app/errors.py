@@ -14,6 +14,7 @@ SluiceError                          internal_error
 ├── StreamFailed · TopicFailed · SendFailed · PollFailed    stream_error · topic_error · send_error · poll_error
 ├── Unavailable                      connection_failed      worth trying again later
 │   ├── Disconnected                 disconnected
+│   ├── CircuitOpen                  circuit_open
 │   ├── Overloaded                   overloaded
 │   └── ShuttingDown                 shutting_down
 ├── DeadlineExceeded                 timeout
@@ -23,6 +24,7 @@ ConfigError                          the start is refused (exit code 78)
 ResourceUnavailable                  a port or a log file can't be had (exit code 69)
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -122,11 +124,21 @@ class Unavailable(SluiceError):
     """The broker or the gateway can't serve this now; the same request may succeed after `retry_after` seconds."""
 
     code = "connection_failed"
-    retry_after: ClassVar[int] = 1
+    retry_after: int = 1
 
 
 class Disconnected(Unavailable):
     code = "disconnected"
+
+
+class CircuitOpen(Unavailable):
+    """The broker failed again and again: nothing is sent to it before `retry_after` seconds have passed."""
+
+    code = "circuit_open"
+
+    def __init__(self, message: str, *, retry_after: float = 1) -> None:
+        super().__init__(message)
+        self.retry_after = max(1, math.ceil(retry_after))
 
 
 class Overloaded(Unavailable):

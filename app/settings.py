@@ -38,9 +38,11 @@ class Settings(BaseModel):
     broker_url: SecretStr = SecretStr("sqlite:///data/log.db")
     startup_require_broker: bool = False
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
+    kafka_sasl_token_command: SecretStr | None = None
+    kafka_allow_plaintext_passwords: bool = False
     kafka_ssl_cafile: Path | None = None
     kafka_ssl_certfile: Path | None = None
     kafka_ssl_keyfile: Path | None = None
@@ -63,8 +65,13 @@ class Settings(BaseModel):
     retention_check_interval_secs: Annotated[float, Field(gt=0)] = 30
 
     operation_timeout_secs: Annotated[float, Field(gt=0)] = 30
+    send_queue_max: Positive = 10_000
+    max_reconnect_attempts: Annotated[int, Field(ge=0)] = 0
     reconnect_base_delay_ms: Positive = 1000
     reconnect_max_delay_ms: Positive = 30_000
+    circuit_breaker_failure_threshold: Positive = 5
+    circuit_breaker_success_threshold: Positive = 2
+    circuit_breaker_open_duration_secs: Annotated[float, Field(gt=0)] = 30
     health_check_interval_secs: Annotated[float, Field(gt=0)] = 30
 
     log_level: str = "info"

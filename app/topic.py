@@ -5,6 +5,7 @@ Configuration names and values are Kafka's (https://kafka.apache.org/documentati
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from app.errors import ValidationFailed
 
@@ -79,6 +80,13 @@ class TopicConfigs:
             compacted="compact" in policies,
             deletes="delete" in policies,
         )
+
+
+class TopicLayout(NamedTuple):
+    """What a send has to know of a topic."""
+
+    partitions: int
+    configs: TopicConfigs
 
 
 @dataclass(frozen=True, slots=True)

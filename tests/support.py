@@ -5,8 +5,12 @@ import time
 import uuid
 
 from app.broker import Log
+from app.brokers.reconnecting.broker import ReconnectingBroker
+from app.brokers.reconnecting.session import Listener, ReconnectPolicy, Session
 from app.deadline import Deadline
 from app.record import Limit, NewRecord, Position, Record
+from app.resilience.backoff import Backoff
+from app.resilience.breaker import BreakerPolicy, CircuitBreaker
 
 _numbers = itertools.count()
 
@@ -17,6 +21,24 @@ def fresh_topic(stream: str = "contract") -> str:
 
 def record(value: bytes | None = b"{}", *, partition: int = 0, now_ms: int | None = None, **rest) -> NewRecord:
     return NewRecord(partition, value, now_ms if now_ms is not None else int(time.time() * 1000), **rest)
+
+
+def wrapped(inner: Log, *, longest_wait: float = 30, most_waiting: int = 1000, **policy) -> ReconnectingBroker:
+    """The broker that heals, over `inner`, with short pauses; `policy` is for its breaker."""
+
+    async def answers() -> bool:
+        return True
+
+    breaker = CircuitBreaker(
+        BreakerPolicy(**policy), clock=time.monotonic, changed=lambda _: None, rejected=lambda _: None
+    )
+    listener = Listener(
+        state=lambda state, _: breaker.half_open() if state == "ready" else None,
+        rebuild=lambda _: None,
+        attempt=lambda: None,
+    )
+    session = Session(inner, ReconnectPolicy(Backoff(0.1, 0.2, random=lambda: 0.5)), listener, answers)
+    return ReconnectingBroker(inner, session, breaker, longest_wait=longest_wait, most_waiting=most_waiting)
 
 
 async def publish(log: Log, topic: str, *records: NewRecord, seconds: float = 20):

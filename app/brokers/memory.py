@@ -11,7 +11,7 @@ from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
 from app.errors import AlreadyExists, NotFound
 from app.record import Fetched, Limit, NewRecord, Outcome, Position, Record, Written, record_size
-from app.topic import PartitionInfo, TopicConfigs, TopicInfo, TopicSpec, check_embedded
+from app.topic import PartitionInfo, TopicConfigs, TopicInfo, TopicLayout, TopicSpec, check_embedded
 
 
 @dataclass(slots=True)
@@ -47,6 +47,8 @@ class MemoryBroker:
     """`Log` in this process's memory. Its clock is passed in; retention runs every `retention_interval` seconds."""
 
     kind: BrokerKind = "memory"
+
+    fault: str | None = None
 
     def __init__(
         self, *, clock: Clock, dedupe_window_secs: int, dedupe_max_ids: int, retention_interval: float = 30
@@ -108,6 +110,10 @@ class MemoryBroker:
 
     async def topics(self) -> dict[str, int]:
         return {name: len(topic.partitions) for name, topic in self._topics.items()}
+
+    async def layout(self, topic: str) -> TopicLayout:
+        found = self._topic(topic)
+        return TopicLayout(len(found.partitions), found.configs)
 
     async def describe(self, topic: str) -> TopicInfo:
         found = self._topic(topic)

@@ -79,8 +79,8 @@ class Catalog:
     async def look_up(self, name: TopicName) -> KnownTopic:
         """The topic, fresh from the broker. Raises NotFound."""
         self.forget(name)
-        info = await self._log.describe(name.full)
-        known = KnownTopic(len(info.partitions), TopicConfigs.read(info.configs), self._monotonic() + _FRESH_SECONDS)
+        layout = await self._log.layout(name.full)
+        known = KnownTopic(*layout, self._monotonic() + _FRESH_SECONDS)
         self._known[name.full] = known
         return known
 

@@ -4,42 +4,43 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type
 
 from app.broker import Log
 from app.deadline import Deadline
 from app.errors import Disconnected, SluiceError
 from app.gateway.catalog import Catalog
-from app.telemetry.logs import get_logger
-from app.telemetry.metrics import Metrics
+from app.resilience.backoff import Backoff
+from app.telemetry.connection import ConnectionStatus
 
 _START_SECONDS = 60.0
 
-_log = get_logger(__name__)
-
 
 class Link:
-    """Whether the log is open, set up and answering. Tells the metrics, and the log file on every change."""
+    """Whether the log is open, set up and answering."""
 
     def __init__(
         self,
         log: Log,
         catalog: Catalog,
         *,
-        metrics: Metrics,
+        status: ConnectionStatus,
         probe_interval: float,
-        base_delay: float,
-        max_delay: float,
+        backoff: Backoff,
     ) -> None:
         self._broker = log
         self._catalog = catalog
-        self._metrics = metrics
+        self._status = status
         self._probe_interval = probe_interval
-        self._delays = wait_random_exponential(multiplier=base_delay, max=max_delay)
+        self._backoff = backoff
         self._task: asyncio.Task[None] | None = None
         self._first_try = asyncio.Event()
-        self.connected = False
-        self._metrics.connection_status.set(0)
+        self._set_up = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether the log answers, and holds what the gateway needs to begin with."""
+        return self._set_up and self._status.connected
 
     async def start(self, patience: float) -> None:
         """Return after the first attempt, or after `patience` seconds while it goes on in the background.
@@ -62,7 +63,7 @@ class Link:
         await self._broker.close()
 
     async def _hold(self) -> None:
-        retrying = AsyncRetrying(retry=retry_if_exception_type(SluiceError), wait=self._delays, sleep=asyncio.sleep)
+        retrying = AsyncRetrying(retry=retry_if_exception_type(SluiceError), wait=self._backoff, sleep=asyncio.sleep)
         await retrying(self._try, self._open)
         while True:
             await asyncio.sleep(self._probe_interval)
@@ -76,6 +77,7 @@ class Link:
             await deadline.run(self._catalog.start(deadline))
         finally:
             deadline.close()
+        self._set_up = True
 
     async def _probe(self) -> None:
         try:
@@ -88,18 +90,9 @@ class Link:
         try:
             await action()
         except SluiceError as error:
-            self._tell(connected=False, reason=error.message)
+            self._status.tell(connected=False, reason=error.message)
             raise
         else:
-            self._tell(connected=True)
+            self._status.tell(connected=True)
         finally:
             self._first_try.set()
-
-    def _tell(self, *, connected: bool, reason: str | None = None) -> None:
-        changed = connected != self.connected or not self._first_try.is_set()
-        self.connected = connected
-        self._metrics.connection_status.set(connected)
-        if changed and connected:
-            _log.info("broker connected", broker=self._broker.kind)
-        elif changed:
-            _log.warning("broker away", broker=self._broker.kind, reason=reason)

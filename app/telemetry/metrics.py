@@ -51,6 +51,36 @@ class Metrics:
         self.connection_status = Gauge(
             "sluice_connection_status", "1 while the broker answers, else 0.", registry=self.registry
         )
+        self.connection_reconnects = Counter(
+            "sluice_connection_reconnects", "Attempts to connect to the broker.", registry=self.registry
+        )
+        self.connection_rebuilds = Counter(
+            "sluice_connection_rebuilds",
+            "Connections made anew because the old one could not heal by itself, by reason.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.connection_state = Gauge(
+            "sluice_connection_state",
+            "1 for the state the connection is in, else 0.",
+            ("state",),
+            registry=self.registry,
+        )
+        self.breaker_state = Gauge(
+            "sluice_circuit_breaker_state", "0 closed, 1 half-open, 2 open.", registry=self.registry
+        )
+        self.breaker_opens = Counter(
+            "sluice_circuit_breaker_opens", "Times the circuit breaker opened.", registry=self.registry
+        )
+        self.breaker_rejections = Counter(
+            "sluice_circuit_breaker_rejections",
+            "Sends refused because the breaker was open, or half-open with all tries taken.",
+            ("state",),
+            registry=self.registry,
+        )
+        self.send_queue = Gauge(
+            "sluice_send_queue", "Sends that wait for the broker's acknowledgement.", registry=self.registry
+        )
         self.inflight_bytes = Gauge(
             "sluice_inflight_bytes", "Bytes of request bodies held in memory.", registry=self.registry
         )

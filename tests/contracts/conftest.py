@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import fresh_topic
+from support import fresh_topic, wrapped
 
 from app.broker import Log
 from app.brokers.kafka.broker import KafkaBroker
@@ -51,6 +51,15 @@ async def memory(folder: Path) -> AsyncIterator[Log]:
 
 
 @asynccontextmanager
+async def reconnecting(folder: Path) -> AsyncIterator[Log]:
+    inner = MemoryBroker(clock=time.time, retention_interval=0.05, **DEDUPE)
+    broker = wrapped(inner)
+    await broker.open()
+    yield broker
+    await broker.close()
+
+
+@asynccontextmanager
 async def kafka(servers: str) -> AsyncIterator[Log]:
     broker = KafkaBroker(KafkaOptions(tuple(servers.split(","))))
     await broker.open()
@@ -68,6 +77,7 @@ async def sqlite(folder: Path) -> AsyncIterator[Log]:
 
 BROKERS = {
     "memory": Implementation(Can(survive_restart=False), memory),
+    "reconnecting": Implementation(Can(survive_restart=False), reconnecting),
     "sqlite": Implementation(Can(), sqlite),
     "kafka": Implementation(Can(dedupe=False, retain_promptly=False), kafka, on="kafka", model_runs=3),
 }

@@ -95,3 +95,12 @@ async def test_deleting_a_topic_ends_the_reads_that_wait_on_it(log, topic):
 
 async def test_ping_answers(log):
     await log.ping()
+
+
+async def test_a_layout_tells_what_a_send_has_to_know(log):
+    name = fresh_topic()
+    await log.create(TopicSpec(name, 2, {"max.message.bytes": "5000", "cleanup.policy": "compact"}))
+    layout = await log.layout(name)
+    assert (layout.partitions, layout.configs.max_message_bytes, layout.configs.compacted) == (2, 5000, True)
+    with pytest.raises(NotFound):
+        await log.layout(fresh_topic())

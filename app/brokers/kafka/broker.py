@@ -14,7 +14,7 @@ from app.brokers.kafka.producing import Producing
 from app.brokers.kafka.reading import Reading
 from app.deadline import Deadline
 from app.record import Fetched, Limit, NewRecord, Outcome, Position
-from app.topic import TopicInfo, TopicSpec
+from app.topic import TopicInfo, TopicLayout, TopicSpec
 
 PING_TIMEOUT = 3.0
 
@@ -34,6 +34,10 @@ class KafkaBroker:
         self._reading = Reading(self._connection, self._directory)
         self._offsets = Offsets(self._connection, self._directory)
         self._admin = Admin(options, self._connection, self._directory, self._reading, self._offsets)
+
+    @property
+    def fault(self) -> str | None:
+        return self._producing.fault
 
     async def open(self) -> None:
         try:
@@ -64,6 +68,10 @@ class KafkaBroker:
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         await self._offsets.commit(group, topic, offsets)
+
+    async def layout(self, topic: str) -> TopicLayout:
+        partitions = await self._directory.partitions(topic)
+        return TopicLayout(len(partitions), (await self._directory.config(topic)).acted_on)
 
     async def topics(self) -> dict[str, int]:
         return await self._admin.topics()

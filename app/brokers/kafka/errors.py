@@ -5,11 +5,13 @@ What a failed write means is STACK knowledge: an answer of the broker is a "no",
 """
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aiokafka import errors as kafka
 
+from app.brokers.kafka.tokens import TokenFailed
 from app.errors import (
     NOT_WRITTEN,
     UNKNOWN,
@@ -55,6 +57,13 @@ _REFUSED = (
     kafka.IllegalSaslStateError,
 )
 _UNSURE = (kafka.NotEnoughReplicasAfterAppendError, kafka.DuplicateSequenceNumber)
+_POISON = (
+    kafka.OutOfOrderSequenceNumber,
+    kafka.InvalidProducerEpoch,
+    kafka.InvalidProducerIdMapping,
+    kafka.UnknownProducerId,
+    kafka.ProducerFenced,
+)
 _LIVE_MEMBERS = frozenset({22, 25, 27})
 
 _FIELDS = {
@@ -74,6 +83,10 @@ def kafka_errors(doing: str, otherwise: type[SluiceError] = TopicFailed) -> Iter
         yield
     except _REFUSED as error:
         raise Disconnected(f"the Kafka brokers refuse the credentials: {_name(error)}") from error
+    except TokenFailed as error:
+        raise Disconnected(error.sentence) from error
+    except ssl.SSLError as error:
+        raise Disconnected(f"no TLS with the Kafka brokers: {_tls_reason(error)}") from error
     except _AWAY as error:
         raise Disconnected(f"the Kafka brokers can't be reached: {doing} failed with {_name(error)}") from error
     except kafka.KafkaError as error:
@@ -108,8 +121,15 @@ def of_creation(code: int, sentence: str | None, topic: str) -> SluiceError:
     return of_code(code, f"making topic '{topic}'")
 
 
+def is_poison(error: BaseException) -> bool:
+    """Whether the producer is of no more use: the brokers refuse all it sends to that partition, and write nothing."""
+    return isinstance(error, _POISON)
+
+
 def of_write(error: BaseException) -> SluiceError:
     """What became of a batch that aiokafka was handed and gave back as failed."""
+    if is_poison(error):
+        return Disconnected(f"the producer has to be made anew: {_name(error)}", outcome=NOT_WRITTEN)
     if isinstance(error, kafka.MessageSizeTooLargeError | kafka.RecordListTooLargeError):
         return MessageTooLarge("the topic's max.message.bytes is smaller than this record batch", outcome=NOT_WRITTEN)
     if isinstance(error, _AWAY):  # also a lost leader: an earlier attempt of the same batch may have reached it
@@ -127,6 +147,15 @@ def of_handover(error: BaseException) -> SluiceError:
 
 def poll_failed(error: BaseException) -> SluiceError:
     return PollFailed(f"the records can't be decoded: {_name(error)}")
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    """What OpenSSL says of a certificate, or the alert or misunderstanding that ended the handshake."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"their certificate is not trusted: {error.verify_message}"
+    reason = error.reason or _name(error)
+    ours = "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason)
+    return f"they want a certificate of ours that they trust: {reason}" if ours else reason
 
 
 def _name(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.brokers.kafka.batches import MOST_BYTES, by_partition, chunks, refusal, size_in_batch
 from app.brokers.kafka.directory import Directory, check_partition
-from app.brokers.kafka.errors import kafka_errors
+from app.brokers.kafka.errors import is_poison, kafka_errors
 from app.brokers.kafka.group_commit import GroupCommit, Part
 from app.brokers.kafka.internals import Producer, abort_producer, dead_task, forget_topic, known_partitions
 from app.brokers.kafka.options import KafkaOptions
@@ -30,8 +30,8 @@ PAUSE = 0.05
 class Producing:
     """Publishes by one aiokafka producer.
 
-    `fault` is why it can't go on, once a batch has failed in its hands: that leaves a hole in the sequence numbers,
-    and the brokers refuse whatever comes after it. Closing and opening again heals it.
+    `fault` is why it can't go on: a batch that failed in its hands left a hole in the sequence numbers, and the brokers
+    refuse whatever comes after it; or a task of its own has died. Closing and opening again heals it.
     """
 
     def __init__(self, options: KafkaOptions, directory: Directory) -> None:
@@ -192,7 +192,8 @@ class Producing:
         return delivery
 
     def _failed(self, error: BaseException) -> None:
-        self._fault = self._fault or type(error).__name__
+        if is_poison(error):
+            self._fault = self._fault or type(error).__name__
 
     def _opened(self) -> Producer:
         if self._producer is None:

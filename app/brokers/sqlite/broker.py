@@ -24,7 +24,7 @@ from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
 from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, NotFound, ResourceUnavailable, SluiceError
 from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position
-from app.topic import TopicInfo, TopicSpec, check_embedded
+from app.topic import TopicInfo, TopicLayout, TopicSpec, check_embedded
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class SqliteBroker:
     """
 
     kind: BrokerKind = "sqlite"
+    fault: str | None = None
 
     def __init__(
         self,
@@ -135,6 +136,10 @@ class SqliteBroker:
 
     async def topics(self) -> dict[str, int]:
         return {name: len(topic.partitions) for name, topic in self._parts().catalog.topics.items()}
+
+    async def layout(self, topic: str) -> TopicLayout:
+        known = self._parts().catalog.topic(topic)
+        return TopicLayout(len(known.partitions), known.policy)
 
     async def describe(self, topic: str) -> TopicInfo:
         return self._parts().catalog.topic(topic).describe()

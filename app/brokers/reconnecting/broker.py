@@ -1,0 +1,180 @@
+"""A broker that comes back: any `Log`, with a queue in front, a breaker, and a connection that heals.
+
+While the broker is away sends wait here, where a deadline still means "not written"; reads are refused at once. What
+failed and is known not to be written is sent again within its deadline; what may be written never is: the client may
+repeat it with the same event ids.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+
+from app.broker import BrokerKind, Log
+from app.brokers.reconnecting.session import Session
+from app.deadline import Deadline
+from app.errors import NOT_WRITTEN, CircuitOpen, DeadlineExceeded, Disconnected, NotFound, Overloaded
+from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position
+from app.resilience.breaker import CircuitBreaker, Permit, Rejected
+from app.topic import TopicInfo, TopicLayout, TopicSpec
+
+T = TypeVar("T")
+
+PAUSE = 0.05
+"""Seconds before something that was refused by a broker that is there is sent again."""
+
+
+class ReconnectingBroker:
+    """`Log` over another. At most `most_waiting` sends wait at once, the next is Overloaded.
+
+    The breaker counts what shows that the broker is away: connections that fail, and sends that waited for
+    `longest_wait` seconds, the gateway's own deadline, in vain. A shorter one is the client's wish and counts for
+    nothing.
+    """
+
+    def __init__(
+        self, inner: Log, session: Session, breaker: CircuitBreaker, *, longest_wait: float, most_waiting: int
+    ) -> None:
+        self.kind: BrokerKind = inner.kind
+        self._inner = inner
+        self._session = session
+        self._breaker = breaker
+        self._longest_wait = longest_wait
+        self._most_waiting = most_waiting
+        self._layouts: dict[str, TopicLayout] = {}
+        self.waiting = 0
+        """Sends that are waiting now."""
+
+    @property
+    def fault(self) -> str | None:
+        """None: it heals by itself."""
+        return None
+
+    async def open(self) -> None:
+        await self._session.open()
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def ping(self) -> None:
+        self._session.check()
+        await self._watched(self._inner.ping)
+
+    async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+        """As `Broker.publish`. Raises CircuitOpen, Overloaded: nothing was written, nothing waits."""
+        if self.waiting >= self._most_waiting:
+            raise Overloaded(f"{self.waiting} sends are waiting for the broker already")
+        self.waiting += 1
+        try:
+            with self._permit() as permit:
+                started = asyncio.get_running_loop().time()
+                outcomes = await self._publish(topic, records, deadline)
+                self._judge(permit, outcomes, started)
+                return outcomes
+        finally:
+            self.waiting -= 1
+
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
+        return await self._watched(lambda: self._inner.fetch(at, limit, wait))
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        return await self._watched(lambda: self._inner.committed(group, topic))
+
+    async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        await self._watched(lambda: self._inner.commit(group, topic, offsets))
+
+    async def layout(self, topic: str) -> TopicLayout:
+        """While the broker is away: the last one known; of a topic never seen, waits until it is back."""
+        while True:
+            try:
+                found = self._layouts[topic] = await self._watched(lambda: self._inner.layout(topic))
+            except Disconnected:
+                if topic in self._layouts:
+                    return self._layouts[topic]
+                await self._session.ready_again()
+            except NotFound:
+                self._layouts.pop(topic, None)
+                raise
+            else:
+                return found
+
+    async def topics(self) -> dict[str, int]:
+        return await self._watched(self._inner.topics)
+
+    async def describe(self, topic: str) -> TopicInfo:
+        return await self._watched(lambda: self._inner.describe(topic))
+
+    async def create(self, spec: TopicSpec) -> None:
+        await self._watched(lambda: self._inner.create(spec))
+
+    async def delete(self, topic: str) -> None:
+        await self._watched(lambda: self._inner.delete(topic))
+
+    async def _watched(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Raises Disconnected without a connection; one that fails in use is looked after."""
+        self._session.check()
+        generation = self._session.generation
+        try:
+            return await call()
+        except Disconnected:
+            self._session.suspect(generation)
+            raise
+
+    async def _publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+        outcomes = await self._attempt(topic, records, deadline)
+        again = _to_send_again(outcomes)
+        while again:
+            if deadline.remaining() <= PAUSE:
+                for place in again:
+                    outcomes[place] = Failed(DeadlineExceeded("the broker took nothing within this request's deadline"))
+                break
+            await asyncio.sleep(PAUSE)
+            answered = await self._attempt(topic, [records[place] for place in again], deadline)
+            for place, outcome in zip(again, answered, strict=True):
+                outcomes[place] = outcome
+            again = [again[number] for number in _to_send_again(answered)]
+        return outcomes
+
+    async def _attempt(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+        session = self._session
+        if not await session.ready(deadline):
+            return [Failed(deadline.error(NOT_WRITTEN))] * len(records)
+        generation = session.generation
+        try:
+            with session.waiting():
+                outcomes = await self._inner.publish(topic, records, deadline)
+        except Disconnected as error:
+            session.suspect(generation)
+            return [Failed(error)] * len(records)
+        if any([isinstance(outcome, Failed) for outcome in outcomes]):  # noqa: C419  # a list is faster
+            session.suspect(generation)
+        else:
+            session.progressed()
+        return outcomes
+
+    def _permit(self) -> Permit:
+        try:
+            return self._breaker.permit()
+        except Rejected as error:
+            raise CircuitOpen(
+                "the broker has been failing; nothing is sent to it for a while", retry_after=error.retry_after
+            ) from None
+
+    def _judge(self, permit: Permit, outcomes: Sequence[Outcome], started: float) -> None:
+        errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
+        if len(errors) < len(outcomes):
+            permit.succeeded()
+        elif any(isinstance(error, Disconnected) for error in errors) or (
+            any(isinstance(error, DeadlineExceeded) for error in errors)
+            and asyncio.get_running_loop().time() - started >= 0.95 * self._longest_wait
+        ):
+            permit.failed()
+
+
+def _to_send_again(outcomes: Sequence[Outcome]) -> list[int]:
+    return [
+        place
+        for place, outcome in enumerate(outcomes)
+        if isinstance(outcome, Failed)
+        and isinstance(outcome.error, Disconnected)
+        and outcome.error.outcome == NOT_WRITTEN
+    ]

@@ -1,0 +1,224 @@
+"""The life of a connection that heals: watched, known to be away, made anew when it can't heal by itself."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, stop_never
+
+from app.broker import Log
+from app.deadline import Deadline
+from app.errors import Disconnected, ResourceUnavailable, SluiceError
+from app.resilience.backoff import Backoff
+from app.telemetry.logs import get_logger
+
+State = Literal["connecting", "ready", "away", "rebuilding", "closed"]
+
+PROBE_SECONDS = 0.5
+PING_SECONDS = 3.0
+OVERDUE_SECONDS = 1.0
+"""So long nothing was acknowledged though somebody waits: time to ask whether the broker is there."""
+
+STALLED_SECONDS = 20.0
+"""So long nothing was acknowledged though the broker answers: this connection will not do it."""
+
+MOVED_SECONDS = 30.0
+"""So long the brokers we know are silent: they may have moved, ask the bootstrap servers again."""
+
+LAST_ACKNOWLEDGEMENTS_SECONDS = 2.0
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReconnectPolicy:
+    """`most_attempts` 0 means no end; after the last one `rest` seconds pass until the next session of attempts."""
+
+    backoff: Backoff
+    most_attempts: int = 0
+    rest: float = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told: of the connection's state, of every rebuild and its reason, and of every attempt to connect."""
+
+    state: Callable[[State, str | None], None]
+    rebuild: Callable[[str], None]
+    attempt: Callable[[], None]
+
+
+class Session:
+    """One connection after the other, numbered by `generation`; at most one is being made at any time.
+
+    `answers` asks, without the connection, whether the bootstrap servers can be reached.
+    """
+
+    def __init__(
+        self, inner: Log, policy: ReconnectPolicy, listener: Listener, answers: Callable[[], Awaitable[bool]]
+    ) -> None:
+        self._inner = inner
+        self._policy = policy
+        self._listener = listener
+        self._answers = answers
+        self._ready = asyncio.Event()
+        self._nudge = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._watch: asyncio.Task[None] | None = None
+        self._waiting = 0
+        self._progress_at = 0.0
+        self._away_since = 0.0
+        self.state: State = "connecting"
+        self.generation = 0
+
+    async def open(self) -> None:
+        """One attempt. Raises what the connection raises; after that it may be tried again."""
+        self._listener.attempt()
+        try:
+            await self._inner.open()
+        except SluiceError as error:
+            self._listener.state("connecting", error.message)
+            raise
+        self._enter_ready()
+        self._watch = asyncio.create_task(self._watch_forever(), name="broker-session")
+
+    async def close(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+        self.state = "closed"
+        self._ready.clear()
+        await self._inner.close()
+
+    def check(self) -> None:
+        """Raises Disconnected when there is no connection to use now."""
+        if self.state != "ready":
+            raise Disconnected("the broker is away")
+
+    async def ready(self, deadline: Deadline) -> bool:
+        """Wait for a connection; False: none within the deadline."""
+        if self.state == "ready":
+            return True
+        waiting = asyncio.ensure_future(self._ready.wait())
+        try:
+            return await deadline.wait(waiting)
+        finally:
+            waiting.cancel()
+
+    async def ready_again(self) -> None:
+        """Wait for a connection, however long; at least long enough that one which fails at once is not asked again."""
+        await asyncio.sleep(PROBE_SECONDS)
+        await self._ready.wait()
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Somebody waits for an acknowledgement as long as this lasts."""
+        if not self._waiting:
+            self._progress_at = asyncio.get_running_loop().time()
+            self._idle.clear()
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._idle.set()
+
+    def progressed(self) -> None:
+        """Something was acknowledged."""
+        self._progress_at = asyncio.get_running_loop().time()
+
+    def suspect(self, generation: int) -> None:
+        """A call of that generation failed in a way that may mean that the broker is away, or the connection broken."""
+        if generation == self.generation:
+            self._nudge.set()
+
+    async def _watch_forever(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROBE_SECONDS):  # wait_for can lose a cancellation
+                    await self._nudge.wait()
+            nudged = self._nudge.is_set()
+            self._nudge.clear()
+            if fault := self._inner.fault:
+                await self._rebuild(fault)
+            elif nudged or self.state == "away" or self._silent_for() > OVERDUE_SECONDS:
+                await self._look()
+
+    def _silent_for(self) -> float:
+        return asyncio.get_running_loop().time() - self._progress_at if self._waiting else 0.0
+
+    async def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await self._inner.ping()
+        except (SluiceError, TimeoutError) as error:
+            if self.state == "ready":
+                self._away_since = now
+                self._enter("away", getattr(error, "message", "it does not answer"))
+            elif now - self._away_since > MOVED_SECONDS and await self._answers():
+                await self._rebuild("moved")
+            return
+        if self.state == "away":
+            self._progress_at = asyncio.get_running_loop().time()
+            self._enter_ready()
+        elif self._silent_for() > STALLED_SECONDS:
+            await self._rebuild("stalled")
+
+    async def _rebuild(self, reason: str) -> None:
+        self._enter("rebuilding", reason)
+        self._listener.rebuild(reason)
+        _log.warning("connection made anew", reason=reason, generation=self.generation)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ACKNOWLEDGEMENTS_SECONDS):
+                await self._idle.wait()
+        await self._inner.close()
+        while True:
+            if await self._reopened():
+                break
+            await asyncio.sleep(self._policy.rest)
+        self.generation += 1
+        self._enter_ready()
+
+    async def _reopened(self) -> bool:
+        most = self._policy.most_attempts
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type((SluiceError, ResourceUnavailable)),
+            wait=self._policy.backoff,
+            stop=stop_after_attempt(most) if most else stop_never,
+            sleep=self._pause,
+        )
+        try:
+            await retrying(self._attempt)
+        except RetryError:
+            _log.warning("gave up connecting for now", attempts=most, rest_seconds=self._policy.rest)
+            return False
+        return True
+
+    async def _attempt(self) -> None:
+        self._listener.attempt()
+        await self._inner.open()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until the bootstrap servers answer."""
+        until = asyncio.get_running_loop().time() + seconds
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(min(left, PROBE_SECONDS))
+            if await self._answers():
+                return
+
+    def _enter_ready(self) -> None:
+        self._enter("ready")
+        self._ready.set()
+
+    def _enter(self, state: State, reason: str | None = None) -> None:
+        self.state = state
+        if state != "ready":
+            self._ready.clear()
+        self._listener.state(state, reason)

@@ -1,0 +1,64 @@
+"""Whether the broker answers, told once per change: to the metrics, to the log, to whoever asks."""
+
+from app.telemetry.logs import get_logger
+from app.telemetry.metrics import Metrics
+
+_BREAKER = {"closed": 0, "half_open": 1, "open": 2}
+_STATES = ("connecting", "ready", "away", "rebuilding")
+
+_log = get_logger(__name__)
+
+
+class ConnectionStatus:
+    """The gateway's view of its broker. Not connected until told so."""
+
+    def __init__(self, metrics: Metrics, broker: str) -> None:
+        self._metrics = metrics
+        self._broker = broker
+        self._told = False
+        self.connected = False
+        metrics.connection_status.set(0)
+
+    def tell(self, *, connected: bool, reason: str | None = None) -> None:
+        """`reason` says why it is away."""
+        changed = connected != self.connected or not self._told
+        self._told = True
+        self.connected = connected
+        self._metrics.connection_status.set(connected)
+        if changed and connected:
+            _log.info("broker connected", broker=self._broker)
+        elif changed:
+            _log.warning("broker away", broker=self._broker, reason=reason)
+
+
+class ConnectionMetrics:
+    """What a connection that heals tells of itself, as metrics; every series is there from the start."""
+
+    def __init__(self, metrics: Metrics, status: ConnectionStatus) -> None:
+        self._metrics = metrics
+        self._status = status
+        self.breaker_is("closed")
+        self.state_is("connecting", None)
+        for state in ("half_open", "open"):
+            metrics.breaker_rejections.labels(state)
+
+    def state_is(self, state: str, reason: str | None) -> None:
+        for name in _STATES:
+            self._metrics.connection_state.labels(name).set(name == state)
+        if state != "connecting":
+            self._status.tell(connected=state == "ready", reason=reason)
+
+    def attempted(self) -> None:
+        self._metrics.connection_reconnects.inc()
+
+    def rebuilt(self, reason: str) -> None:
+        self._metrics.connection_rebuilds.labels(reason).inc()
+
+    def breaker_is(self, state: str) -> None:
+        self._metrics.breaker_state.set(_BREAKER[state])
+        if state == "open":
+            self._metrics.breaker_opens.inc()
+            _log.warning("circuit breaker open")
+
+    def breaker_rejected(self, state: str) -> None:
+        self._metrics.breaker_rejections.labels(state).inc()
