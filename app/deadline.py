@@ -1,8 +1,8 @@
 """The moment by which a request must be answered. It can be brought forward when the gateway stops."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from app.errors import NOT_WRITTEN, DeadlineExceeded, OutcomeName, ShuttingDown, SluiceError
@@ -16,11 +16,15 @@ class Deadline:
     Not for use from other threads. `close` it when the request is answered.
     """
 
+    __slots__ = ("_at", "_limits", "_loop", "_over", "_stopping", "_timer", "_waiters")
+
     def __init__(self, seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._at = self._loop.time() + seconds
-        self._reached: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._limits: set[asyncio.Timeout] = set()
+        self._over = False
         self._stopping = False
 
     def remaining(self) -> float:
@@ -31,25 +35,40 @@ class Deadline:
         """The gateway stops: everything that still waits is over now, as ShuttingDown."""
         self._stopping = True
         self._at = self._loop.time()
-        self._reach()
+        self._end_waits()
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(self._at)
 
-    async def wait(self, *futures: "asyncio.Future[Any]") -> bool:
-        """Wait until one of the futures is done or the deadline has come; True when one is done. Cancels nothing."""
-        if not any(future.done() for future in futures):
-            await asyncio.wait({*futures, self._moment()}, return_when=asyncio.FIRST_COMPLETED)
-        return any(future.done() for future in futures)
+    async def wait(self, future: "asyncio.Future[Any]") -> bool:
+        """Wait until the future is done or the deadline has come; True when it is done. Cancels nothing."""
+        if not future.done() and not self._over:
+            waiter = self._loop.create_future()
+            wake = partial(_wake, waiter)
+            self._waiters.add(waiter)
+            future.add_done_callback(wake)
+            if self._timer is None:
+                self._timer = self._loop.call_at(self._at, self._end_waits)
+            try:
+                await waiter
+            finally:
+                future.remove_done_callback(wake)
+                self._waiters.discard(waiter)
+        return future.done()
 
     async def run(self, work: Awaitable[T], *, outcome: OutcomeName = NOT_WRITTEN) -> T:
         """What `work` returns or raises; if it takes too long it is cancelled: DeadlineExceeded or ShuttingDown."""
-        task = asyncio.ensure_future(work)
+        limit = asyncio.timeout_at(self._at)
+        self._limits.add(limit)
         try:
-            if await self.wait(task):
-                return task.result()
+            async with limit:
+                return await work
+        except TimeoutError:
+            if limit.expired():
+                raise self.error(outcome) from None
+            raise
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
-        raise self.error(outcome)
+            self._limits.discard(limit)
 
     def error(self, outcome: OutcomeName = NOT_WRITTEN) -> SluiceError:
         """What to raise, or to report for a record, once the deadline has come."""
@@ -62,15 +81,10 @@ class Deadline:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _moment(self) -> "asyncio.Future[None]":
-        if self._reached is None:
-            self._reached = self._loop.create_future()
-            self._timer = self._loop.call_at(self._at, self._reach)
-        return self._reached
-
-    def _reach(self) -> None:
-        if self._reached is not None and not self._reached.done():
-            self._reached.set_result(None)
+    def _end_waits(self) -> None:
+        self._over = True
+        for waiter in self._waiters:
+            _wake(waiter)
 
 
 class Deadlines:
@@ -78,7 +92,7 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._open: set[Deadline] = set()
-        self._none_left = asyncio.Event()
+        self._none_left: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -86,26 +100,30 @@ class Deadlines:
     def start(self, seconds: float) -> Deadline:
         deadline = Deadline(seconds)
         self._open.add(deadline)
-        self._none_left.clear()
         return deadline
 
     def end(self, deadline: Deadline) -> None:
         deadline.close()
         self._open.discard(deadline)
-        if not self._open:
-            self._none_left.set()
+        if self._none_left is not None and not self._open and not self._none_left.done():
+            self._none_left.set_result(None)
 
     async def wait_for_none(self, seconds: float) -> None:
         """Return when no deadline is open any more, or after `seconds`."""
         if self._open:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._none_left.wait(), seconds)
+            self._none_left = asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._none_left}, timeout=seconds)
 
     def bring_all_forward(self) -> int:
         """End every wait now; answers how many there were."""
         for deadline in self._open:
             deadline.bring_forward()
         return len(self._open)
+
+
+def _wake(waiter: "asyncio.Future[None]", _done: object = None) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 Clock = Callable[[], float]
