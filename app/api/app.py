@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import hdrs, web
 
-from app.api.state import EFFECTIVE_TIMEOUT, REQUEST_ID, REQUEST_ID_HEADER, Middleware
+from app.api.state import CALL, REQUEST_ID_HEADER, Middleware
 
 
 def create_app(
@@ -16,14 +16,15 @@ def create_app(
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         """On every answer, streams, framework errors and parser errors included."""
-        response.headers[hdrs.SERVER] = "sluice"
-        if REQUEST_ID in request:
-            response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
-        if EFFECTIVE_TIMEOUT in request:
-            response.headers["X-Effective-Timeout"] = str(request[EFFECTIVE_TIMEOUT])
+        headers = response.headers
+        headers[hdrs.SERVER] = "sluice"
+        if call := request.get(CALL):
+            headers[REQUEST_ID_HEADER] = call.request_id
+            if call.effective_timeout is not None:
+                headers["X-Effective-Timeout"] = str(call.effective_timeout)
         if stopping():
             response.force_close()
-            response.headers[hdrs.CONNECTION] = "close"
+            headers[hdrs.CONNECTION] = "close"
 
     app.on_response_prepare.append(add_headers)
     return app

@@ -5,10 +5,10 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from aiohttp import hdrs, web
+from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from app.api.state import DEADLINE, LEASE
+from app.api.state import CALL
 from app.api.zstd import ZstdDecompressor, ZstdError
 from app.errors import BadRequest, BodyTooSlow, DeadlineExceeded, PayloadTooLarge, UnsupportedMediaType
 from app.resilience.budget import Lease
@@ -47,12 +47,11 @@ async def read_body(request: web.Request, *, most: int, ndjson: bool = False) ->
     """
     content_type = _content_type(request, ndjson=ndjson)
     decompressor = _decompressor(request)
-    lease = request[LEASE]
+    lease = request[CALL].lease
     if (declared := request.content_length) is not None:
         if declared > most:
             raise _too_large(most)
         lease.grow_to(declared)
-    await _say_continue(request)
     data = await _read(request, most, lease)
     if decompressor is None:
         return Body(content_type, data)
@@ -62,7 +61,7 @@ async def read_body(request: web.Request, *, most: int, ndjson: bool = False) ->
 
 def _content_type(request: web.Request, *, ndjson: bool) -> str:
     given = request.headers.get(hdrs.CONTENT_TYPE)
-    if given is None:
+    if given is None or given == JSON:
         return JSON
     allowed = (JSON, NDJSON) if ndjson else (JSON,)
     if request.content_type not in allowed or (request.charset or "utf-8").lower() not in ("utf-8", "us-ascii"):
@@ -71,8 +70,8 @@ def _content_type(request: web.Request, *, ndjson: bool) -> str:
 
 
 def _decompressor(request: web.Request) -> Callable[[], Decompressor] | None:
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
-    if encoding == "identity":
+    given = request.headers.get(hdrs.CONTENT_ENCODING)
+    if given is None or (encoding := given.strip().lower()) == "identity":
         return None
     known: dict[str, Callable[[], Decompressor]] = {
         "gzip": lambda: zlib.decompressobj(wbits=31),
@@ -84,33 +83,40 @@ def _decompressor(request: web.Request) -> Callable[[], Decompressor] | None:
     return known[encoding]
 
 
-async def _say_continue(request: web.Request) -> None:
+def _say_continue(request: web.Request) -> None:
     if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(_CONTINUE)
 
 
 async def _read(request: web.Request, most: int, lease: Lease) -> bytes:
-    chunks = _chunks(request, most, lease)
+    content = request.content
     try:
-        if request.content.is_eof():  # all of it is here: nothing to wait for
-            return await chunks
-        return await request[DEADLINE].run(chunks)
+        if not content.is_eof():
+            _say_continue(request)
+            return await request[CALL].deadline.run(_chunks(content, most, lease))
+        data = content.read_nowait()  # all of it is here: nothing to wait for
     except DeadlineExceeded:
         raise BodyTooSlow("the body did not arrive in time") from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise BadRequest("the body's framing is broken") from None
+    _count(len(data), most, lease)
+    return data
 
 
-async def _chunks(request: web.Request, most: int, lease: Lease) -> bytes:
+async def _chunks(content: StreamReader, most: int, lease: Lease) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    while chunk := await request.content.readany():
+    while chunk := await content.readany():
         size += len(chunk)
-        if size > most:
-            raise _too_large(most)
-        lease.grow_to(size)
+        _count(size, most, lease)
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _count(size: int, most: int, lease: Lease) -> None:
+    if size > most:
+        raise _too_large(most)
+    lease.grow_to(size)
 
 
 async def _inflate(decompressor: Decompressor, data: bytes, most: int, lease: Lease) -> bytes:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
@@ -11,7 +10,7 @@ from app.api.middleware.errors import framework_error
 from app.api.responses import error_response
 from app.api.state import REQUEST_ID_HEADER
 from app.errors import NOT_WRITTEN, BadRequest
-from app.telemetry.logs import get_logger
+from app.telemetry.logs import REQUEST_ID, get_logger
 
 KEEP_ALIVE_SECONDS = 75.0
 LINGERING_SECONDS = 2.0
@@ -66,10 +65,8 @@ class _Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun, it can't become another one")
         error = BadRequest("the request is not valid HTTP/1.1") if status == 400 else framework_error(status, "")
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            _log.warning(
-                "request refused by the server", status=status, reason=type(exc).__name__, exc_info=status >= 500
-            )
+        REQUEST_ID.set(request_id)
+        _log.warning("request refused by the server", status=status, reason=type(exc).__name__, exc_info=status >= 500)
         response = error_response(error, request_id, outcome=NOT_WRITTEN)
         response.headers[REQUEST_ID_HEADER] = request_id
         response.force_close()

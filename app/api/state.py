@@ -1,4 +1,6 @@
-"""What a request carries from middleware to handler, by typed keys."""
+"""What a request carries from middleware to handler: one object, by a typed key."""
+
+from dataclasses import dataclass, field
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -8,12 +10,9 @@ from app.gateway.consumer import Delivery
 from app.resilience.budget import Lease
 
 __all__ = [
-    "DEADLINE",
-    "DELIVERY",
-    "EFFECTIVE_TIMEOUT",
-    "LEASE",
-    "REQUEST_ID",
+    "CALL",
     "REQUEST_ID_HEADER",
+    "Call",
     "Handler",
     "Middleware",
     "carries_events",
@@ -22,12 +21,24 @@ __all__ = [
 ]
 
 REQUEST_ID_HEADER = "X-Request-Id"
-REQUEST_ID = web.RequestKey("request_id", str)
-DEADLINE = web.RequestKey("deadline", Deadline)
-EFFECTIVE_TIMEOUT = web.RequestKey("effective_timeout", int)
-LEASE = web.RequestKey("lease", Lease)
-DELIVERY = web.RequestKey("delivery", Delivery)
-"""A poll's, to be settled once the answer is out, or could not be written."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request on its way. `deadline` and `lease` are there from the deadlines middleware inwards.
+
+    `effective_timeout` is in milliseconds, for clients that asked for one. A poll's `delivery` is to be settled once
+    the answer is out, or could not be written.
+    """
+
+    request_id: str
+    deadline: Deadline = field(init=False)
+    lease: Lease = field(init=False)
+    effective_timeout: int | None = None
+    delivery: Delivery | None = None
+
+
+CALL = web.RequestKey("call", Call)
 
 
 def route_of(request: web.Request) -> str:

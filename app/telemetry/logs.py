@@ -3,11 +3,16 @@
 import logging
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The request that the running task serves: every line it logs names it."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -22,18 +27,14 @@ def configure_logs(level: str, form: str) -> None:
     """Send all logs, the libraries' too, to standard output. `level`: `info`, or such as `info,app.gateway=debug`."""
     root, modules = read_levels(level)
     console = form == "console" or (form == "auto" and sys.stdout.isatty())
-    common: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+    rendering = _rendering(console=console)
     structlog.configure(
-        processors=[_ModuleFilter(root, modules), *common, *_rendering(console=console)],
+        processors=[_ModuleFilter(root, modules), *rendering] if modules else rendering,
         wrapper_class=structlog.make_filtering_bound_logger(min(root, *modules.values(), logging.CRITICAL)),
         logger_factory=structlog.PrintLoggerFactory() if console else structlog.BytesLoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    _configure_libraries(root, modules, common, console=console)
+    _configure_libraries(root, modules, console=console)
 
 
 def read_levels(text: str) -> tuple[int, dict[str, int]]:
@@ -68,10 +69,21 @@ class _ModuleFilter:
         return self._root
 
 
+def _describe(_logger: Any, method: str, event: EventDict) -> EventDict:
+    event["level"] = method
+    if request_id := REQUEST_ID.get():
+        event["request_id"] = request_id
+    return event
+
+
 def _rendering(*, console: bool) -> list[Processor]:
     if console:
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, _json]
+        return [
+            _describe,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    return [_json]
 
 
 def _module_of_library(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -79,17 +91,22 @@ def _module_of_library(_logger: Any, _method: str, event: EventDict) -> EventDic
     return event
 
 
-def _json(_logger: Any, _method: str, event: EventDict) -> bytes:
+def _json(logger: Any, method: str, event: EventDict) -> bytes:
+    """The whole line in one step: every request waits for one."""
+    if event.get("exc_info"):
+        event = structlog.processors.format_exc_info(logger, method, event)
+    event = _describe(logger, method, event)
+    event["timestamp"] = datetime.now(UTC)
     return _encode(event)
 
 
-def _configure_libraries(root: int, modules: Mapping[str, int], common: list[Processor], *, console: bool) -> None:
+def _configure_libraries(root: int, modules: Mapping[str, int], *, console: bool) -> None:
     """Bring the standard library's loggers into the same form."""
     rendering = _rendering(console=console)
     if not console:
         rendering.append(lambda _logger, _method, line: line.decode())  # type: ignore[attr-defined]
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*common, _module_of_library],
+        foreign_pre_chain=[_module_of_library],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
     )
     handler = logging.StreamHandler(sys.stdout)

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from app.api import parsing, responses
 from app.api.body import NDJSON, read_body
-from app.api.state import DEADLINE, DELIVERY, REQUEST_ID
+from app.api.state import CALL
 from app.errors import SluiceError
 from app.gateway.consumer import Consumer
 from app.gateway.message import Message, Origin
@@ -42,7 +42,7 @@ class Messages:
         topic = self._topic(request)
         body = await read_body(request, most=self._most_bytes)
         message = self._parser.send(body.data)
-        [outcome] = await self._producer.send(topic, [message], _origin(request), request[DEADLINE])
+        [outcome] = await self._producer.send(topic, [message], _origin(request), request[CALL].deadline)
         return responses.sent_one(topic, message, outcome)
 
     async def send_batch(self, request: web.Request) -> web.Response:
@@ -54,24 +54,25 @@ class Messages:
         good = [item for item in items if isinstance(item, Message)]
         if len(good) < len(items) and not (partial and good):
             raise parsing.refused_batch(items)
-        sent = await self._producer.send(topic, good, _origin(request), request[DEADLINE], partial=partial)
+        sent = await self._producer.send(topic, good, _origin(request), request[CALL].deadline, partial=partial)
         outcomes = sent if len(good) == len(items) else _in_place(items, sent)
         return responses.sent_many(topic, items, outcomes)
 
     async def poll(self, request: web.Request) -> web.Response:
         topic = self._topic(request)
         poll = parsing.poll_query(request.query, most=self._most_polled)
-        delivery = request[DELIVERY] = await self._consumer.poll(topic, poll, request[DEADLINE])
+        call = request[CALL]
+        delivery = call.delivery = await self._consumer.poll(topic, poll, call.deadline)
         return responses.polled(poll.partition, delivery.fetched)
 
     def _topic(self, request: web.Request) -> TopicName:
         match = request.match_info
-        return TopicName.address(match["stream"], match["topic"]) if "topic" in match else self._default
+        return TopicName.address(match["stream"], match["topic"]) if match else self._default
 
 
 def _origin(request: web.Request) -> Origin:
-    given = request.headers.get("traceparent", "")
-    return Origin(request[REQUEST_ID], given if _TRACEPARENT.fullmatch(given) else None)
+    given = request.headers.get("traceparent")
+    return Origin(request[CALL].request_id, given if given and _TRACEPARENT.fullmatch(given) else None)
 
 
 def _in_place(items: Sequence[parsing.Item], sent: Sequence[Outcome]) -> list[Outcome]:

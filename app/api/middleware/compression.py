@@ -33,16 +33,16 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "gzip": _gzip, "
 @web.middleware
 async def compression(request: web.Request, handler: Handler) -> web.StreamResponse:
     response = await handler(request)
-    if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
+    body = getattr(response, "body", None)
+    if not isinstance(body, bytes) or len(body) <= _SMALLEST:
         return response
-    if len(response.body) <= _SMALLEST or hdrs.CONTENT_ENCODING in response.headers:
+    if not isinstance(response, web.Response) or hdrs.CONTENT_ENCODING in response.headers:
         return response
     response.headers.add(hdrs.VARY, hdrs.ACCEPT_ENCODING)
     chosen = negotiate(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
     if chosen is not None:
         encode = ENCODERS[chosen]
-        large = len(response.body) > _LARGE
-        response.body = await asyncio.to_thread(encode, response.body) if large else encode(response.body)
+        response.body = await asyncio.to_thread(encode, body) if len(body) > _LARGE else encode(body)
         response.headers[hdrs.CONTENT_ENCODING] = chosen
     return response
 

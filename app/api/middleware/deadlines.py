@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from app.api.state import DEADLINE, EFFECTIVE_TIMEOUT, LEASE, Handler, Middleware
+from app.api.state import CALL, Handler, Middleware
 from app.deadline import Deadlines
 from app.resilience.budget import ByteBudget
 from app.telemetry.logs import get_logger
@@ -18,12 +18,13 @@ def deadlines(all_deadlines: Deadlines, budget: ByteBudget, *, longest: float) -
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        call = request[CALL]
         seconds = longest
         if (given := request.headers.get(HEADER)) is not None:
             seconds = min(longest, _asked(given) or longest)
-            request[EFFECTIVE_TIMEOUT] = round(seconds * 1000)
-        deadline = request[DEADLINE] = all_deadlines.start(seconds)
-        lease = request[LEASE] = budget.lease()
+            call.effective_timeout = round(seconds * 1000)
+        deadline = call.deadline = all_deadlines.start(seconds)
+        lease = call.lease = budget.lease()
         try:
             return await handler(request)
         finally:

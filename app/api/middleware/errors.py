@@ -3,7 +3,7 @@
 from aiohttp import hdrs, web
 
 from app.api.responses import error_response
-from app.api.state import REQUEST_ID, Handler, carries_events, client_gone
+from app.api.state import CALL, Handler, carries_events, client_gone
 from app.errors import (
     NOT_WRITTEN,
     UNKNOWN,
@@ -51,4 +51,4 @@ def framework_error(status: int, reason: str) -> SluiceError:
 
 def _answer(request: web.Request, error: SluiceError, outcome: OutcomeName) -> web.Response:
     told = outcome if carries_events(request.method, request.path) else None
-    return error_response(error, request[REQUEST_ID], outcome=told)
+    return error_response(error, request[CALL].request_id, outcome=told)

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 
-import structlog
 from aiohttp import web
 
-from app.api.state import REQUEST_ID, REQUEST_ID_HEADER, Handler, Middleware
+from app.api.state import CALL, REQUEST_ID_HEADER, Call, Handler, Middleware
+from app.telemetry.logs import REQUEST_ID
 
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -16,10 +16,10 @@ def request_id(new_id: Callable[[], str]) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get(REQUEST_ID_HEADER, "")
-        chosen = given if _SANE.fullmatch(given) else new_id()
-        request[REQUEST_ID] = chosen
-        structlog.contextvars.bind_contextvars(request_id=chosen)
+        given = request.headers.get(REQUEST_ID_HEADER)
+        chosen = given if given and _SANE.fullmatch(given) else new_id()
+        request[CALL] = Call(chosen)
+        REQUEST_ID.set(chosen)
         return await handler(request)
 
     return middleware
