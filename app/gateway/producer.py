@@ -1,6 +1,7 @@
 """Sending: messages become records, each is checked before it joins a batch, and each gets an outcome."""
 
 from collections.abc import Sequence
+from functools import cache
 from time import perf_counter
 
 from app.broker import Broker
@@ -10,7 +11,7 @@ from app.gateway.catalog import Catalog, KnownTopic
 from app.gateway.message import Message, Origin, record_of
 from app.gateway.partitioner import Partitioner
 from app.names import TopicName
-from app.record import Failed, NewRecord, Outcome, Written, framed_size
+from app.record import Failed, NewRecord, Outcome, framed_size
 from app.telemetry.metrics import UNKNOWN, Metrics
 
 
@@ -25,6 +26,8 @@ class Producer:
         self._clock = clock
         self._max_message_bytes = max_message_bytes
         self._metrics = metrics
+        self._duration = cache(metrics.send_duration.labels)
+        self._sent = cache(metrics.messages_sent.labels)
         self._partitioner = Partitioner()
 
     async def send(
@@ -47,13 +50,13 @@ class Producer:
             if known is None:
                 known = await deadline.run(self._catalog.look_up(topic))
         except SluiceError:
-            self._metrics.messages_sent.labels(UNKNOWN, UNKNOWN, "failed").inc(len(messages))
+            self._sent(UNKNOWN, UNKNOWN, "failed").inc(len(messages))
             raise
         records, refused = self._records(known, messages, origin)
         if refused and (not partial or not records):
             raise _together(refused)
         outcomes = await self._publish(topic, records, deadline)
-        self._metrics.send_duration.labels(topic.stream, topic.topic).observe(perf_counter() - started)
+        self._duration(topic.stream, topic.topic).observe(perf_counter() - started)
         self._count(topic, outcomes)
         if not refused:
             return outcomes
@@ -107,13 +110,17 @@ class Producer:
         return None
 
     def _count(self, topic: TopicName, outcomes: Sequence[Outcome]) -> None:
-        written = [outcome for outcome in outcomes if isinstance(outcome, Written)]
-        repeats = [outcome for outcome in written if outcome.duplicate]
-        self._metrics.events_created.inc(len(written) - len(repeats))
-        sent = self._metrics.messages_sent
-        sent.labels(topic.stream, topic.topic, "ok").inc(len(written))
-        if failed := len(outcomes) - len(written):
-            sent.labels(topic.stream, topic.topic, "failed").inc(failed)
+        failed = repeated = 0
+        for outcome in outcomes:
+            if isinstance(outcome, Failed):
+                failed += 1
+            elif outcome.duplicate:
+                repeated += 1
+        written = len(outcomes) - failed
+        self._metrics.events_created.inc(written - repeated)
+        self._sent(topic.stream, topic.topic, "ok").inc(written)
+        if failed:
+            self._sent(topic.stream, topic.topic, "failed").inc(failed)
 
 
 def _together(refused: dict[int, SluiceError]) -> SluiceError:
