@@ -9,10 +9,12 @@ import urllib.request
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from gateways import serving
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
@@ -42,7 +44,8 @@ class Told:
             {"not_written": self.not_written, "unknown": self.unknown}[body["outcome"]].add(event_id)
 
 
-async def client(session: ClientSession, url: str, told: Told, stop: asyncio.Event) -> None:
+async def client(session: ClientSession, url: str, told: Told, stop: asyncio.Event, patience: float) -> None:
+    """One request after the other, each event a new one."""
     while not stop.is_set():
         event_id = str(uuid.uuid4())
         event = {"id": event_id, "event_type": "bad.day", "payload": {"type": "Generic", "data": "x" * 100}}
@@ -50,8 +53,8 @@ async def client(session: ClientSession, url: str, told: Told, stop: asyncio.Eve
         try:
             async with session.post(f"{url}/messages", json={"event": event}) as answer:
                 told.hear(event_id, answer.status, await answer.json())
-                if answer.status == 503:
-                    await asyncio.sleep(0.05)
+                if answer.status != 201:
+                    await asyncio.sleep(patience)
         except (ClientError, TimeoutError):
             told.unanswered.add(event_id)
         told.slowest = max(told.slowest, time.monotonic() - began)
@@ -59,11 +62,11 @@ async def client(session: ClientSession, url: str, told: Told, stop: asyncio.Eve
 
 
 @contextlib.asynccontextmanager
-async def load(url: str):
+async def load(url: str, patience: float = 0.05):
     """Clients at work; afterwards all of them have their last answer."""
     told, stop = Told(), asyncio.Event()
     async with ClientSession(timeout=ClientTimeout(60)) as session:
-        clients = [asyncio.ensure_future(client(session, url, told, stop)) for _ in range(CLIENTS)]
+        clients = [asyncio.ensure_future(client(session, url, told, stop, patience)) for _ in range(CLIENTS)]
         try:
             yield told
         finally:
@@ -143,3 +146,86 @@ async def test_kafka_is_away_for_eight_seconds(tmp_path, own_kafka, how, deadlin
         assert back_at - served_at <= 3
         assert rebuilds <= 3
         assert told.slowest <= float(deadline) + 1
+
+
+async def test_kafka_freezes_for_twenty_seconds(tmp_path, own_kafka):
+    stream = f"bad-{uuid.uuid4().hex[:8]}"
+    settings = {"BROKER_URL": f"kafka://{own_kafka.address}", "DEFAULT_STREAM": stream}
+    with serving(tmp_path, OPERATION_TIMEOUT_SECS="5", **settings) as (url, process):
+        async with load(url) as told:
+            await asyncio.sleep(2)
+            before = resident_mib(process.pid)
+            own_kafka.freeze()
+            await asyncio.sleep(20)
+            after = resident_mib(process.pid)
+            own_kafka.thaw()
+            await asyncio.sleep(4)
+        found = await asyncio.to_thread(witnessed, own_kafka.address, f"{stream}.events")
+        print(
+            f"frozen 20 s: {len(told.written)} acknowledged, {len(told.not_written)} not written, "
+            f"{len(told.unknown)} unknown, {dict(told.codes)}; slowest answer {told.slowest:.2f} s, "
+            f"memory {before:.0f} -> {after:.0f} MiB"
+        )
+        check(told, found)
+        assert told.slowest <= 5.5
+        assert after - before <= 100
+
+
+def resident_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
+async def post(session: ClientSession, url: str, size: int) -> tuple[int, dict]:
+    event = {"event_type": "bad.day", "payload": {"type": "Generic", "data": "x" * size}}
+    async with session.post(f"{url}/messages", json={"event": event, "partition_id": 0}) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_records_that_are_too_large_keep_no_small_one_out(tmp_path, own_kafka):
+    """At first the gateway knows the topic's limit; then that is lowered behind its back, which poisons a producer."""
+    stream = f"bad-{uuid.uuid4().hex[:8]}"
+    admin = AdminClient({"bootstrap.servers": own_kafka.address})
+    with serving(tmp_path, BROKER_URL=f"kafka://{own_kafka.address}", DEFAULT_STREAM=stream) as (url, _):
+        async with ClientSession() as session:
+            lower(admin, f"{stream}.events", 100_000)
+            await asyncio.sleep(6)
+            for limit, rounds in ((100_000, 20), (50_000, 1)):
+                lower(admin, f"{stream}.events", limit)
+                for _ in range(rounds):
+                    sizes = [limit + 10_000, 100] * 25
+                    answers = await asyncio.gather(*(post(session, url, size) for size in sizes))
+                    for size, (status, body) in zip(sizes, answers, strict=True):
+                        if size == 100:
+                            assert status == 201, body
+                        else:
+                            assert (status, body["error"], body["outcome"]) == (413, "message_too_large", "not_written")
+            for _ in range(100):
+                status, body = await post(session, url, 100)
+                assert status == 201, body
+            print(f"{metric(url, 'sluice_connection_rebuilds_total'):.0f} rebuilds")
+    found = await asyncio.to_thread(witnessed, own_kafka.address, f"{stream}.events")
+    assert len(found) == 21 * 25 + 100
+
+
+def lower(admin: AdminClient, topic: str, limit: int) -> None:
+    entry = ConfigEntry("max.message.bytes", str(limit), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin.incremental_alter_configs([resource])[resource].result(10)
+
+
+async def test_a_topic_deleted_under_load_is_gone_and_stays_gone(tmp_path, own_kafka):
+    stream = f"bad-{uuid.uuid4().hex[:8]}"
+    admin = AdminClient({"bootstrap.servers": own_kafka.address})
+    with serving(tmp_path, BROKER_URL=f"kafka://{own_kafka.address}", DEFAULT_STREAM=stream) as (url, _):
+        async with load(url, patience=0.2) as told:
+            await asyncio.sleep(2)
+            written = len(told.written)
+            admin.delete_topics([f"{stream}.events"])[f"{stream}.events"].result(10)
+            await asyncio.sleep(2)
+            told.codes.clear()
+            await asyncio.sleep(2)
+        assert written > 0
+        assert set(told.codes) == {"not_found"}
+        assert told.slowest < 4
+        assert f"{stream}.events" not in admin.list_topics(timeout=10).topics

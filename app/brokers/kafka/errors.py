@@ -130,6 +130,8 @@ def of_write(error: BaseException) -> SluiceError:
     """What became of a batch that aiokafka was handed and gave back as failed."""
     if is_poison(error):
         return Disconnected(f"the producer has to be made anew: {_name(error)}", outcome=NOT_WRITTEN)
+    if isinstance(error, kafka.UnknownTopicOrPartitionError):
+        return NotFound("the topic was deleted before the records were taken", outcome=NOT_WRITTEN)
     if isinstance(error, kafka.MessageSizeTooLargeError | kafka.RecordListTooLargeError):
         return MessageTooLarge("the topic's max.message.bytes is smaller than this record batch", outcome=NOT_WRITTEN)
     if isinstance(error, _AWAY):  # also a lost leader: an earlier attempt of the same batch may have reached it

@@ -17,6 +17,8 @@ from app.record import Failed, NewRecord, Outcome, Written
 APART_SECONDS = 60.0
 """For so long nobody shares a batch after the broker refused a shared one."""
 
+SLOW_SECONDS = 1.0
+
 _LOG_APPEND_TIME = 1
 
 HandOver = Callable[[list[NewRecord]], Awaitable["asyncio.Future[Any]"]]
@@ -52,12 +54,24 @@ class Part:
 
 
 class GroupCommit:
-    """The queue of one partition. `on_failure` is told of every batch that aiokafka took and gave back as failed."""
+    """The queue of one partition.
 
-    def __init__(self, hand_over: HandOver, *, partition: int, on_failure: Callable[[BaseException], None]) -> None:
+    `on_failure` is told of every batch that aiokafka took and gave back as failed, `on_delay` every second that one
+    takes: its topic may be gone.
+    """
+
+    def __init__(
+        self,
+        hand_over: HandOver,
+        *,
+        partition: int,
+        on_failure: Callable[[BaseException], None],
+        on_delay: Callable[[], Awaitable[None]],
+    ) -> None:
         self._hand_over = hand_over
         self._partition = partition
         self._on_failure = on_failure
+        self._on_delay = on_delay
         self._waiting: deque[Part] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._most_bytes = MOST_BYTES
@@ -109,8 +123,10 @@ class GroupCommit:
                 part.handed = False
                 part.fail(refusal)
             return
+        while not (await asyncio.wait({delivery}, timeout=SLOW_SECONDS))[0]:
+            await self._on_delay()
         try:
-            self._settle(parts, await delivery)
+            self._settle(parts, delivery.result())
         except Exception as error:  # noqa: BLE001 - whatever aiokafka gives back as this batch's failure
             self._failed(parts, error)
 

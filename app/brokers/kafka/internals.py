@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, SaslAuthenticationFailed, UnknownTopicOrPartitionError
 from aiokafka.protocol.admin import (
     CreateTopicsRequest,
     DeleteTopicsRequest,
@@ -29,6 +29,7 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema,
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
+from app.brokers.kafka.refusals import ask_why
 from app.record import Position, Record
 
 __all__ = [
@@ -66,6 +67,23 @@ __all__ = [
 
 class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka carries no types
     """aiokafka's client, whose own refreshes would create every topic that they name: these never do."""
+
+    def __init__(self, *, bootstrap_servers: list[str], **options: Any) -> None:
+        super().__init__(bootstrap_servers=bootstrap_servers, **options)
+        self._options = options
+
+    async def bootstrap(self) -> None:
+        """As aiokafka's. Raises what TLS, the token command or a broker says against us, not only that it failed."""
+        try:
+            await super().bootstrap()
+        except KafkaConnectionError:
+            if self._security_protocol != "PLAINTEXT":
+                servers = [(host, port) for host, port, _ in self.hosts]
+                await ask_why(servers, self._options, self._request_timeout_ms / 1000)
+            raise
+        if self._security_protocol.startswith("SASL") and not self.cluster.brokers():
+            # To aiokafka a refused token is a login, and the error that comes instead of metadata an empty cluster.
+            raise SaslAuthenticationFailed("the token was refused")
 
     async def _metadata_update(self, cluster_metadata: Any, topics: Iterable[str]) -> bool:
         request = MetadataRequest(list(topics), allow_auto_topic_creation=False)
@@ -112,8 +130,13 @@ def known_partitions(producer: Producer, topic: str) -> set[int]:
 
 
 def forget_topic(producer: Producer, topic: str) -> None:
-    """Ask for it no more: names that aiokafka has seen stay in its refreshes for ever."""
+    """The topic is gone: ask for it no more, and fail what waits for it, which aiokafka would send again and again."""
     producer.client._topics.discard(topic)  # noqa: SLF001
+    waiting = producer._message_accumulator._batches  # noqa: SLF001
+    for partition in [known for known in waiting if known.topic == topic]:
+        for batch in waiting.pop(partition):
+            batch.failure(UnknownTopicOrPartitionError())
+            batch._drain_waiter.exception()  # noqa: SLF001
 
 
 def dead_task(producer: Producer) -> str | None:

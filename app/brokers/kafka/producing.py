@@ -176,7 +176,8 @@ class Producing:
         queue = self._queues.get((topic, partition))
         if queue is None:
             hand_over = partial(self._hand_over, topic, partition)
-            queue = GroupCommit(hand_over, partition=partition, on_failure=self._failed)
+            look = partial(self._look_again, topic, partition)
+            queue = GroupCommit(hand_over, partition=partition, on_failure=self._failed, on_delay=look)
             self._queues[topic, partition] = queue
         return queue
 
@@ -190,6 +191,13 @@ class Producing:
         batch.close()
         delivery: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
         return delivery
+
+    async def _look_again(self, topic: str, partition: int) -> None:
+        with contextlib.suppress(SluiceError):
+            try:
+                await self._directory.partition(topic, partition)
+            except NotFound:
+                self.forget(topic)
 
     def _failed(self, error: BaseException) -> None:
         if is_poison(error):
