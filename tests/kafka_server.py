@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,19 +50,34 @@ class Unavailable(Exception):
 
 
 class JarServer:
-    """Apache's broker as a process of this machine (KRaft, one node)."""
+    """Apache's broker as a process of this machine (KRaft, one node).
 
-    def __init__(self, *, port: int = 0, overrides: Mapping[str, str] | None = None) -> None:
+    `listeners` are further ones, by name and security protocol, each at a port of its own: see `addresses`.
+    `formatting` goes to `StorageTool format`, which alone can make users that are there from the start.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        overrides: Mapping[str, str] | None = None,
+        listeners: Mapping[str, str] | None = None,
+        formatting: Sequence[str] = (),
+    ) -> None:
         self._jars = fetch_jars()
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
         controller = free_port()
-        self.address = f"127.0.0.1:{(port := port or free_port())}"
+        self.address = f"127.0.0.1:{port or free_port()}"
+        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in listeners or {}}
+        advertised = ",".join(f"{name}://{at}" for name, at in {"PLAINTEXT": self.address, **self.addresses}.items())
+        protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **(listeners or {})}
         self._log = self._folder / "server.log"
         self._config = self._folder / "server.properties"
         settings = {
             **SETTINGS,
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "listeners": f"{advertised},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": advertised,
+            "listener.security.protocol.map": ",".join(f"{name}:{kind}" for name, kind in protocols.items()),
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             "log.dirs": str(self._folder / "data"),
             **(overrides or {}),
@@ -70,7 +85,7 @@ class JarServer:
         self._config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         self._process: subprocess.Popen[bytes] | None = None
         cluster = self._java("kafka.tools.StorageTool", "random-uuid").split()[-1]
-        self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config))
+        self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config), *formatting)
 
     def start(self) -> None:
         """Return when the broker serves. Raises RuntimeError with the end of its log."""
