@@ -49,6 +49,7 @@ class KafkaBroker:
 
     async def close(self) -> None:
         await self._producing.close()
+        await self._reading.close()
         await self._connection.close()
         self._directory.clear()
 

@@ -42,7 +42,7 @@ class Page:
         next_offset = at.offset
         try:
             for record in source:
-                if not self._take(record):
+                if not self.take(record):
                     return next_offset
                 next_offset = record.offset + 1
         except Exception as error:  # whatever a broken batch makes of a decoder
@@ -52,7 +52,8 @@ class Page:
             return next_offset
         return max(next_offset, int(source.next_fetch_offset))
 
-    def _take(self, record: Record) -> bool:
+    def take(self, record: Record) -> bool:
+        """Whether it still fitted; the first record does, whatever its size."""
         if record.value:
             self._size += len(record.value)
         if self.records and (self._size > self._limit.max_bytes or len(self.records) >= self._limit.count):

@@ -12,14 +12,12 @@ from app.brokers.kafka.errors import MOVED, of_code
 from app.brokers.kafka.internals import READ_COMMITTED, FetchRequest, OffsetRequest
 from app.brokers.kafka.lanes import WaitingLanes
 from app.brokers.kafka.pages import Page, Piece, unpack
+from app.brokers.kafka.tails import Tails
 from app.errors import Disconnected, PollFailed, SluiceError
 from app.record import Fetched, Limit, Position
 
 OUT_OF_RANGE, NO_LEADER = 1, 5
 EARLIEST, LATEST = -2, -1
-SLICE = 0.5
-"""Seconds that one request waits at the broker; so long may a deletion go unnoticed."""
-
 WITHOUT_LANE = 0.1
 PATIENCE = 3.0
 """Seconds in which a partition without leader may find one."""
@@ -41,23 +39,40 @@ class Reading:
         self._connection = connection
         self._directory = directory
         self._waiting = WaitingLanes(connection, lanes)
+        self.tails = Tails(self._piece)
 
     async def fetch(self, at: Position, limit: Limit, wait: float) -> Fetched:
-        """As `Broker.fetch`."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + wait
+        """As `Broker.fetch`. Who waits, waits at the partition's tail."""
         await self._directory.partition(at.topic, at.partition)
         at = at._replace(offset=max(at.offset, 0))
-        page = Page(limit)
-        pause = 0.0
+        until = asyncio.get_running_loop().time() + wait
         while True:
-            piece, asked = await self._piece(at, limit, pause)
+            left = until - asyncio.get_running_loop().time()
+            tail = self.tails.at(at) if wait else None
+            if tail is None:
+                found = await self._now(at, limit)
+                if found.records or left <= 0:
+                    return found
+                at = at._replace(offset=found.next_offset)
+                tail = self.tails.at(at) or self.tails.start(at)
+            waited = await tail.fetch(at.offset, limit, left)
+            if waited is not None and (waited.records or asyncio.get_running_loop().time() >= until):
+                return waited
+
+    async def close(self) -> None:
+        """End all waits."""
+        await self.tails.close()
+
+    async def _now(self, at: Position, limit: Limit) -> Fetched:
+        """What is there, filled to the limit by as many requests as it takes."""
+        page = Page(limit)
+        while True:
+            piece, asked = await self._piece(at, limit, 0)
             next_offset = page.add(asked, piece)
             dry = next_offset in (asked.offset, piece.high_watermark)  # also where a throttled broker answers nothing
-            if page.full or (dry and (page.records or loop.time() >= until)):
+            if page.full or dry:
                 return Fetched(page.records, next_offset, piece.high_watermark, piece.log_start)
             at = asked._replace(offset=next_offset)
-            pause = min(SLICE, until - loop.time()) if dry else 0.0
 
     async def ends(self, topic: str, when: int) -> dict[int, int]:
         """First offsets (`EARLIEST`), or last stable offsets (`LATEST`), of all partitions that have a leader."""

@@ -1,0 +1,125 @@
+"""Following a partition's end for many who wait, on record batches as a broker sends them."""
+
+import asyncio
+
+import pytest
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from app.brokers.kafka.pages import Piece
+from app.brokers.kafka.tails import KEPT_BYTES, Tails
+from app.errors import NotFound
+from app.record import Limit, Position
+
+AT = Position("unit.tails", 0, 0)
+ALL = Limit(1000, 10 << 20)
+
+
+class Partition:
+    """A partition at a broker: `look` answers a fetch, after at most `seconds`. It counts them."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+        self.looks = 0
+        self.gone = False
+        self._grew = asyncio.Event()
+
+    def write(self, *values: bytes) -> None:
+        self.values += values
+        self._grew.set()
+
+    async def look(self, at: Position, limit: Limit, seconds: float) -> tuple[Piece, Position]:
+        self.looks += 1
+        if at.offset >= len(self.values):
+            self._grew.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._grew.wait()
+            except TimeoutError:
+                pass
+        if self.gone:
+            raise NotFound("gone")
+        end = len(self.values)
+        return Piece(end, 0, [], self._batch(at.offset, min(end, at.offset + limit.count))), at
+
+    def _batch(self, first: int, end: int) -> bytes:
+        if first >= end:
+            return b""
+        batch = BatchBuilder(100 << 20, 0)
+        for value in self.values[first:end]:
+            batch.append(timestamp=1, key=None, value=value)
+        data = bytearray(batch._build())  # noqa: SLF001  # what a producer does
+        data[:8] = first.to_bytes(8)  # the broker sets the base offset, which no checksum covers
+        return bytes(data)
+
+
+async def test_a_thousand_who_wait_cost_one_fetch():
+    partition = Partition()
+    tails = Tails(partition.look)
+    tail = tails.start(AT)
+    waiting = [asyncio.ensure_future(tail.fetch(0, ALL, 10)) for _ in range(1000)]
+    await asyncio.sleep(0.05)
+    partition.write(b"a", b"b")
+    found = await asyncio.gather(*waiting)
+    assert all([r.value for r in fetched.records] == [b"a", b"b"] for fetched in found)
+    assert {fetched.next_offset for fetched in found} == {2}
+    assert partition.looks <= 2  # the second is for those who come next
+    await tails.close()
+
+
+async def test_who_comes_a_little_late_gets_what_was_kept():
+    partition = Partition()
+    tails = Tails(partition.look)
+    tail = tails.start(AT)
+    waiting = asyncio.ensure_future(tail.fetch(0, ALL, 10))
+    await asyncio.sleep(0)
+    partition.write(*(b"%d" % n for n in range(10)))
+    await waiting
+    follower = asyncio.ensure_future(tail.fetch(10, ALL, 10))
+    await asyncio.sleep(0.01)
+    late = tails.at(AT._replace(offset=4))
+    fetched = await late.fetch(4, Limit(3, 1 << 20), 10)
+    assert [r.offset for r in fetched.records] == [4, 5, 6]
+    assert fetched.next_offset == 7
+    assert tails.at(AT._replace(offset=11)) is None
+    follower.cancel()
+    await tails.close()
+
+
+async def test_what_is_kept_is_bounded():
+    partition = Partition()
+    tails = Tails(partition.look)
+    tail = tails.start(AT)
+    waiting = asyncio.ensure_future(tail.fetch(0, ALL, 10))
+    await asyncio.sleep(0)
+    partition.write(*(b"x" * (KEPT_BYTES // 4) for _ in range(6)))
+    await waiting
+    follower = asyncio.ensure_future(tail.fetch(6, ALL, 10))
+    await asyncio.sleep(0.05)
+    assert not tail.covers(0)
+    assert tail.covers(6)
+    follower.cancel()
+    await tails.close()
+
+
+async def test_nobody_waiting_ends_it():
+    partition = Partition()
+    tails = Tails(partition.look)
+    fetched = await tails.start(AT).fetch(0, ALL, 0.1)
+    assert (fetched.records, fetched.next_offset) == ([], 0)
+    await asyncio.sleep(1.2)
+    assert len(tails) == 0
+    assert partition.looks <= 3
+
+
+async def test_all_who_wait_hear_that_the_topic_is_gone():
+    partition = Partition()
+    tails = Tails(partition.look)
+    tail = tails.start(AT)
+    waiting = [asyncio.ensure_future(tail.fetch(0, ALL, 10)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    partition.gone = True
+    partition.write(b"")
+    for call in waiting:
+        with pytest.raises(NotFound):
+            await call
+    assert len(tails) == 0
