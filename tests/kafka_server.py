@@ -64,7 +64,7 @@ class JarServer:
         listeners: Mapping[str, str] | None = None,
         formatting: Sequence[str] = (),
     ) -> None:
-        self._jars = fetch_jars()
+        self._command = java_command()
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
         controller = free_port()
         self.address = f"127.0.0.1:{port or free_port()}"
@@ -84,14 +84,13 @@ class JarServer:
         }
         self._config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         self._process: subprocess.Popen[bytes] | None = None
-        cluster = self._java("kafka.tools.StorageTool", "random-uuid").split()[-1]
-        self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config), *formatting)
+        format_storage(self._config, *formatting)
 
     def start(self) -> None:
         """Return when the broker serves. Raises RuntimeError with the end of its log."""
         seen = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
-            command = [*self._command("-Xmx512m"), "kafka.Kafka", str(self._config)]
+            command = [*self._command, "-Xmx512m", "kafka.Kafka", str(self._config)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
         until = time.monotonic() + 90
         while STARTED.encode() not in (text := self._log.read_bytes()[seen:]):
@@ -131,13 +130,6 @@ class JarServer:
         if self._process is not None:
             self._process.send_signal(number)
 
-    def _command(self, *options: str) -> list[str]:
-        return ["java", "-XX:+UseSerialGC", *options, "-cp", f"{self._jars}/*"]
-
-    def _java(self, *arguments: str) -> str:
-        command = [*self._command("-XX:TieredStopAtLevel=1"), *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
 
 class DockerServer:
     """Apache's image in a container, by testcontainers; the port on the host stays the same over restarts."""
@@ -147,16 +139,9 @@ class DockerServer:
         from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415  # as above
 
         self.address = f"127.0.0.1:{(port := port or free_port())}"
-        settings = {
-            **SETTINGS,
-            "listeners": "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-            "controller.quorum.voters": "1@127.0.0.1:9093",
-            **(overrides or {}),
-        }
         self._container = DockerContainer(IMAGE).with_bind_ports(9092, port)
-        for name, value in settings.items():
-            self._container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
+        for variable, value in container_environment(self.address, overrides).items():
+            self._container.with_env(variable, value)
         self._container.waiting_for(LogMessageWaitStrategy(STARTED).with_startup_timeout(90))
         self._made = False
 
@@ -193,6 +178,18 @@ class DockerServer:
         return b"".join(self._container.get_logs()).count(STARTED.encode())
 
 
+def container_environment(address: str, overrides: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The settings of a broker in a container, as Apache's image takes them; it is reached at `address`."""
+    settings = {
+        **SETTINGS,
+        "listeners": "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
+        "advertised.listeners": f"PLAINTEXT://{address}",
+        "controller.quorum.voters": "1@127.0.0.1:9093",
+        **(overrides or {}),
+    }
+    return {"KAFKA_" + name.upper().replace(".", "_"): value for name, value in settings.items()}
+
+
 Server = JarServer | DockerServer
 """A broker of our own, which faults can be tried on. Port and data outlive a stop."""
 
@@ -213,6 +210,19 @@ def docker_answers() -> bool:
     if shutil.which("docker") is None:
         return False
     return subprocess.run(["docker", "info"], check=False, capture_output=True, timeout=20).returncode == 0
+
+
+def java_command() -> list[str]:
+    """How Apache's classes are run. Raises Unavailable."""
+    return ["java", "-XX:+UseSerialGC", "-cp", f"{fetch_jars()}/*"]
+
+
+def format_storage(config: Path, *arguments: str) -> None:
+    """Make the folder that a broker of this configuration starts on. Raises Unavailable, CalledProcessError."""
+    tool = [*java_command(), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool"]
+    made = subprocess.run([*tool, "random-uuid"], check=True, capture_output=True, text=True).stdout
+    command = [*tool, "format", "-t", made.split()[-1], "-c", str(config), *arguments]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def fetch_jars() -> Path:
