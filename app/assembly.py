@@ -121,7 +121,7 @@ def make_log(settings: Settings) -> Log:
         case SqliteUrl(path):
             return SqliteBroker(path, clock=time.time, retention_interval=retention, **window)
         case KafkaUrl() as url:
-            return KafkaBroker(kafka_options(settings, url))
+            return KafkaBroker(kafka_options(settings, url), clock=time.time, **window)
 
 
 def make_backoff(settings: Settings) -> Backoff:

@@ -35,6 +35,10 @@ class Broker(Protocol):
         """
         ...
 
+    async def prepare(self, topic: str) -> None:
+        """Do now what the topic's first send would have to wait for. Raises NotFound."""
+        ...
+
     async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
         """Records from `at.offset` on, oldest first, committed transactions only.
 

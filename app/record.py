@@ -13,7 +13,10 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class NewRecord(Struct, frozen=True, gc=False):
-    """A record on its way to a log. `event_id` is the id by which repeats are known; None is never a repeat."""
+    """A record on its way to a log. `event_id` is the id by which repeats are known; None is never a repeat.
+
+    Its header `event-id` says the same: a log that keeps no ids of its own finds them there after a restart.
+    """
 
     partition: int
     value: bytes | None

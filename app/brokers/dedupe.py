@@ -7,8 +7,8 @@ from collections import deque
 
 from app.record import Written
 
-_OFFSET_BITS = 63
-_PARTITION_BITS = 10
+_OFFSET_BITS = 53
+_PARTITION_BITS = 20
 _PLACE_BITS = _OFFSET_BITS + _PARTITION_BITS
 
 

@@ -83,6 +83,9 @@ class MemoryBroker:
             self._wakeups.wake((topic, partition))
         return outcomes
 
+    async def prepare(self, topic: str) -> None:
+        self._topic(topic)
+
     async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
         partition = self._partition(at.topic, at.partition)
         offset = _clamp(at.offset, partition)

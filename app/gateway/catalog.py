@@ -70,6 +70,7 @@ class Catalog:
         if topic.full not in await self._log.topics():
             with contextlib.suppress(AlreadyExists):
                 await self.create_topic(topic, TopicSpec(topic.full, self._defaults.partitions), deadline)
+        await self._log.prepare(topic.full)
 
     def known(self, name: TopicName) -> KnownTopic | None:
         """The topic, if it was looked up within the last second."""

@@ -61,7 +61,7 @@ async def reconnecting(folder: Path) -> AsyncIterator[Log]:
 
 @asynccontextmanager
 async def kafka(servers: str) -> AsyncIterator[Log]:
-    broker = KafkaBroker(KafkaOptions(tuple(servers.split(","))))
+    broker = KafkaBroker(KafkaOptions(tuple(servers.split(","))), **DEDUPE)
     await broker.open()
     yield broker
     await broker.close()
@@ -79,7 +79,7 @@ BROKERS = {
     "memory": Implementation(Can(survive_restart=False), memory),
     "reconnecting": Implementation(Can(survive_restart=False), reconnecting),
     "sqlite": Implementation(Can(), sqlite),
-    "kafka": Implementation(Can(dedupe=False, retain_promptly=False), kafka, on="kafka", model_runs=3),
+    "kafka": Implementation(Can(retain_promptly=False), kafka, on="kafka", model_runs=3),
 }
 MARKS = {"kafka": pytest.mark.kafka}
 

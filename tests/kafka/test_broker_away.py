@@ -146,6 +146,30 @@ async def test_of_a_frozen_broker_the_outcomes_tell_what_happens_when_it_thaws(o
         assert [r.value for r in await read_all(log, topic)] == [b"before", b"1", b"4"]
 
 
+async def test_a_repeat_of_what_may_yet_be_written_gets_its_place_and_is_not_written_too(own_kafka):
+    log = KafkaBroker(KafkaOptions((own_kafka.address,)), dedupe_window_secs=600, dedupe_max_ids=1000)
+    await log.open()
+    try:
+        topic = await with_topic(log)
+        own_kafka.freeze()
+        await asyncio.sleep(0.1)
+        try:
+            [told] = await publish(log, topic, record(b"once", event_id="e1"), seconds=0.5)
+            again = asyncio.ensure_future(publish(log, topic, record(b"once", event_id="e1"), record(b"other")))
+            await asyncio.sleep(0.3)
+            assert told.error.outcome == "unknown"
+            assert not again.done()
+        finally:
+            own_kafka.thaw()
+        first, _ = await again
+        assert (first.offset, first.duplicate) == (1, True)
+        [later] = await publish(log, topic, record(b"once", event_id="e1"))
+        assert (later.offset, later.duplicate) == (1, True)
+        assert sorted(r.value for r in await read_all(log, topic)) == [b"before", b"once", b"other"]
+    finally:
+        await log.close()
+
+
 async def test_closing_is_quick_and_leaves_nothing_behind_even_if_nobody_answers(own_kafka):
     mine = asyncio.all_tasks()
     log = broker(own_kafka)

@@ -1,6 +1,7 @@
 """The contract on a Kafka cluster: each part in its own module, put together here."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 
 from app.broker import BrokerKind
@@ -12,7 +13,8 @@ from app.brokers.kafka.offsets import Offsets
 from app.brokers.kafka.options import KafkaOptions
 from app.brokers.kafka.producing import Producing
 from app.brokers.kafka.reading import Reading
-from app.deadline import Deadline
+from app.brokers.kafka.repeats import Repeats
+from app.deadline import Clock, Deadline
 from app.record import Fetched, Limit, NewRecord, Outcome, Position
 from app.topic import TopicInfo, TopicLayout, TopicSpec
 
@@ -20,18 +22,22 @@ PING_TIMEOUT = 3.0
 
 
 class KafkaBroker:
-    """`Log` on Kafka 3 or later. Can be closed and opened again. Keeps no dedupe window.
+    """`Log` on Kafka 3 or later. Can be closed and opened again. Its dedupe window lives in the process.
 
     `publish` raises Disconnected only when nothing was handed over: nothing is written then, now or later.
     """
 
     kind: BrokerKind = "kafka"
 
-    def __init__(self, options: KafkaOptions) -> None:
+    def __init__(
+        self, options: KafkaOptions, *, clock: Clock = time.time, dedupe_window_secs: int = 0, dedupe_max_ids: int = 0
+    ) -> None:
+        self._clock = clock
         self._connection = Connection(options)
         self._directory = Directory(self._connection)
-        self._producing = Producing(options, self._directory)
         self._reading = Reading(self._connection, self._directory)
+        repeats = Repeats(self._directory, self._reading, window_ms=dedupe_window_secs * 1000, max_ids=dedupe_max_ids)
+        self._producing = Producing(options, self._directory, repeats)
         self._offsets = Offsets(self._connection, self._directory)
         self._admin = Admin(options, self._connection, self._directory, self._reading, self._offsets)
 
@@ -60,6 +66,9 @@ class KafkaBroker:
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         return await self._producing.publish(topic, records, deadline)
+
+    async def prepare(self, topic: str) -> None:
+        await self._producing.prepare(topic, int(self._clock() * 1000))
 
     async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
         return await self._reading.fetch(at, limit, wait)

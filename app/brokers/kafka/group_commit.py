@@ -11,7 +11,7 @@ from typing import Any
 
 from app.brokers.kafka.batches import HEADER, MOST_BYTES
 from app.brokers.kafka.errors import of_handover, of_write
-from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, OutcomeName, SendFailed, SluiceError
+from app.errors import NOT_WRITTEN, UNKNOWN, DeadlineExceeded, Disconnected, OutcomeName, SendFailed, SluiceError
 from app.record import Failed, NewRecord, Outcome, Written
 
 APART_SECONDS = 60.0
@@ -41,9 +41,12 @@ class Part:
         self.withdrawn = False
 
     def withdraw(self) -> OutcomeName:
-        """Nobody waits any more: what was not handed to aiokafka yet never will be."""
-        self.withdrawn = not self.handed
-        return NOT_WRITTEN if self.withdrawn else UNKNOWN
+        """The sender waits no more: what was not handed to aiokafka yet never will be."""
+        if self.handed:
+            return UNKNOWN
+        self.withdrawn = True
+        self.fail(DeadlineExceeded("its sender waited no longer"))
+        return NOT_WRITTEN
 
     def fail(self, error: SluiceError) -> None:
         self.resolve([Failed(error)] * len(self.records))

@@ -10,12 +10,14 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from app.brokers.kafka.batches import MOST_BYTES, by_partition, chunks, refusal, size_in_batch
+from app.brokers.kafka.batches import MOST_BYTES, by_partition, chunks
+from app.brokers.kafka.calls import Call
 from app.brokers.kafka.directory import Directory, check_partition
 from app.brokers.kafka.errors import is_poison, kafka_errors
 from app.brokers.kafka.group_commit import GroupCommit, Part
 from app.brokers.kafka.internals import Producer, abort_producer, dead_task, forget_topic, known_partitions
 from app.brokers.kafka.options import KafkaOptions
+from app.brokers.kafka.repeats import Repeats, TopicRepeats
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, Disconnected, NotFound, SendFailed, ShuttingDown, SluiceError, Unavailable
 from app.record import Failed, NewRecord, Outcome
@@ -34,9 +36,10 @@ class Producing:
     refuse whatever comes after it; or a task of its own has died. Closing and opening again heals it.
     """
 
-    def __init__(self, options: KafkaOptions, directory: Directory) -> None:
+    def __init__(self, options: KafkaOptions, directory: Directory, repeats: Repeats) -> None:
         self._options = options
         self._directory = directory
+        self._repeats = repeats
         self._producer: Producer | None = None
         self._queues: dict[tuple[str, int], GroupCommit] = {}
         self._sequences: set[asyncio.Task[None]] = set()
@@ -84,9 +87,12 @@ class Producing:
         await abort_producer(producer, self._options.close_timeout)
         await asyncio.gather(*(queue.finished() for queue in self._queues.values()), *self._sequences)
         self._queues.clear()
+        await self._repeats.clear()
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         """As `Broker.publish`. A caller that is cancelled leaves it running: no call is sent in part."""
+        if not records:
+            return []
         try:
             config = self._known(topic, records)
             if config is None:
@@ -96,23 +102,21 @@ class Producing:
             raise
         except (DeadlineExceeded, ShuttingDown) as error:
             return [Failed(error)] * len(records)
-        call = _Call(topic, records, deadline, min(MOST_BYTES, config.max_message_bytes))
-        waiting: list[tuple[list[int], Part]] = []
-        sequences: list[asyncio.Task[None]] = []
-        for partition, places in by_partition(records, call.refuse(config)).items():
-            batches = chunks(places, call.sizes, call.most_bytes)
-            if len(batches) == 1:
-                waiting.append((places, self._put(call, partition, places)))
-            else:
-                sequences.append(self._start(self._send_in_order(call, partition, batches)))
-        for places, part in waiting:
-            call.tell(places, await _outcomes(part, deadline))
-        if sequences:
-            await asyncio.wait(sequences)
+        call = Call(topic, records, deadline, min(MOST_BYTES, config.max_message_bytes))
+        places = call.refuse(config)
+        if repeats := self._repeats.ready(topic):
+            places = call.set_aside(places, repeats)
+        await self._send(call, places, repeats)
+        await call.follow()
         return call.outcomes
+
+    async def prepare(self, topic: str, now_ms: int) -> None:
+        """Do now what the topic's first send would have to wait for. Raises NotFound, Disconnected."""
+        await self._repeats.fill(topic, now_ms)
 
     def forget(self, topic: str) -> None:
         """The topic is gone."""
+        self._repeats.forget(topic)
         gone = NotFound(f"topic '{topic}' does not exist")
         for (name, _), queue in self._queues.items():
             if name == topic:
@@ -120,10 +124,31 @@ class Producing:
         if self._producer is not None:
             forget_topic(self._producer, topic)
 
+    async def _send(self, call: Call, places: list[int], repeats: TopicRepeats | None) -> None:
+        """All that goes into one batch is queued before anything is waited for."""
+        single: list[tuple[list[int], Part]] = []
+        sequences: list[asyncio.Task[None]] = []
+        for partition, own in by_partition(call.records, places).items():
+            parts = [(chunk, call.part(chunk)) for chunk in chunks(own, call.sizes, call.most_bytes)]
+            if repeats:
+                for _, part in parts:
+                    repeats.begin(part)
+            if len(parts) == 1:
+                single += parts
+                self._queue(call.topic, partition).put(parts[0][1], call.most_bytes)
+            else:
+                sequences.append(self._start(self._send_in_order(call, partition, parts)))
+        for chunk, part in single:
+            call.tell(chunk, await call.outcomes_of(part))
+        if sequences:
+            await asyncio.wait(sequences)
+
     def _known(self, topic: str, records: Sequence[NewRecord]) -> TopicConfigs | None:
         """The topic's configuration, when all that has to be known of it is."""
         partitions, config = self._directory.remembered(topic)
         if partitions is None or config is None or self._producer is None:
+            return None
+        if not self._repeats.off and self._repeats.ready(topic) is None:
             return None
         introduced = known_partitions(self._producer, topic)
         if all(record.partition in partitions and record.partition in introduced for record in records):
@@ -137,6 +162,7 @@ class Producing:
             await self._directory.partition(topic, number)
         config = await self._directory.config(topic)
         await self._introduce(self._opened(), topic, wanted)
+        await self._repeats.fill(topic, records[0].timestamp_ms)
         return config.acted_on
 
     async def _introduce(self, producer: Producer, topic: str, wanted: set[int]) -> None:
@@ -150,15 +176,16 @@ class Producing:
                 check_partition(topic, min(missing), await self._directory.fresh(topic))
                 await asyncio.sleep(PAUSE)
 
-    async def _send_in_order(self, call: "_Call", partition: int, batches: list[list[int]]) -> None:
+    async def _send_in_order(self, call: Call, partition: int, parts: list[tuple[list[int], Part]]) -> None:
         """One batch after the other: behind one that failed none is begun, or the records would lose their order."""
         failure: SluiceError | None = None
-        for places in batches:
-            if failure is not None:
-                call.tell(places, [Failed(_not_begun(failure, call.deadline))] * len(places))
-                continue
-            outcomes = await _outcomes(self._put(call, partition, places), call.deadline)
-            call.tell(places, outcomes)
+        for chunk, part in parts:
+            if failure is None:
+                self._queue(call.topic, partition).put(part, call.most_bytes)
+            else:
+                part.fail(_not_begun(failure, call.deadline))
+            outcomes = await call.outcomes_of(part)
+            call.tell(chunk, outcomes)
             failure = next((outcome.error for outcome in outcomes if isinstance(outcome, Failed)), None)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -166,11 +193,6 @@ class Producing:
         self._sequences.add(task)
         task.add_done_callback(self._sequences.discard)
         return task
-
-    def _put(self, call: "_Call", partition: int, places: list[int]) -> Part:
-        part = call.part(places)
-        self._queue(call.topic, partition).put(part, call.most_bytes)
-        return part
 
     def _queue(self, topic: str, partition: int) -> GroupCommit:
         queue = self._queues.get((topic, partition))
@@ -207,41 +229,6 @@ class Producing:
         if self._producer is None:
             raise Disconnected("not connected to Kafka")
         return self._producer
-
-
-class _Call:
-    """One `publish`. `sizes` are what the records take in a batch; `outcomes` fills up."""
-
-    def __init__(self, topic: str, records: Sequence[NewRecord], deadline: Deadline, most_bytes: int) -> None:
-        self.topic = topic
-        self.records = records
-        self.deadline = deadline
-        self.most_bytes = most_bytes
-        self.sizes = [size_in_batch(record) for record in records]
-        self.outcomes: list[Any] = [None] * len(records)
-
-    def refuse(self, config: TopicConfigs) -> list[int]:
-        """Fail the records that the broker would refuse; answers the places of the others."""
-        good = []
-        for place, record in enumerate(self.records):
-            if error := refusal(record, self.sizes[place], config):
-                self.outcomes[place] = Failed(error)
-            else:
-                good.append(place)
-        return good
-
-    def part(self, places: list[int]) -> Part:
-        return Part([self.records[place] for place in places], sum([self.sizes[place] for place in places]))
-
-    def tell(self, places: list[int], outcomes: Sequence[Outcome]) -> None:
-        for place, outcome in zip(places, outcomes, strict=True):
-            self.outcomes[place] = outcome
-
-
-async def _outcomes(part: Part, deadline: Deadline) -> list[Outcome]:
-    if await deadline.wait(part.answer):
-        return part.answer.result()
-    return [Failed(deadline.error(part.withdraw()))] * len(part.records)
 
 
 def _not_begun(failure: SluiceError, deadline: Deadline) -> SluiceError:

@@ -73,6 +73,9 @@ class ReconnectingBroker:
         finally:
             self.waiting -= 1
 
+    async def prepare(self, topic: str) -> None:
+        await self._watched(lambda: self._inner.prepare(topic))
+
     async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
         return await self._watched(lambda: self._inner.fetch(at, limit, wait))
 

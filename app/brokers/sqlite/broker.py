@@ -109,6 +109,9 @@ class SqliteBroker:
         never = inbox.withdraw(submission)
         return [Failed(deadline.error(NOT_WRITTEN if never else UNKNOWN))] * len(records)
 
+    async def prepare(self, topic: str) -> None:
+        self._parts().catalog.topic(topic)
+
     async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
         parts = self._parts()
         topic = parts.catalog.topic(at.topic)

@@ -1,0 +1,141 @@
+"""Which events a topic holds, or is about to hold: so that a repeat is answered and not stored again.
+
+Kafka keeps no index of event ids. This one lives in the process: filled from the topic's newest records when it is
+first needed, then kept by what is sent from here. Exact while the process lives, best effort across processes.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from app.brokers.dedupe import DedupeWindow
+from app.brokers.kafka.directory import Directory
+from app.brokers.kafka.group_commit import Part
+from app.brokers.kafka.reading import EARLIEST, LATEST, Reading
+from app.record import Limit, Position, Record, Written
+
+PAGE = Limit(10_000, 4 << 20)
+
+
+class TopicRepeats:
+    """One topic's: `seen` is written, `in_flight` may yet be, whatever its sender was told in the meantime."""
+
+    def __init__(self, seen: DedupeWindow) -> None:
+        self._seen = seen
+        self._in_flight: dict[str, Part] = {}
+
+    def find(self, event_id: str, now_ms: int) -> Written | Part | None:
+        """Where the event is, as a duplicate; or with what it is on its way."""
+        return self._in_flight.get(event_id) or self._seen.find(event_id, now_ms)
+
+    def begin(self, part: Part) -> None:
+        """These are on their way until the part is answered, be it after its sender's deadline."""
+        for record in part.records:
+            if record.event_id:
+                self._in_flight[record.event_id] = part
+        part.answer.add_done_callback(lambda _: self._end(part))
+
+    def _end(self, part: Part) -> None:
+        written: dict[str, Written] = {}
+        for record, outcome in zip(part.records, part.answer.result(), strict=True):
+            if record.event_id:
+                del self._in_flight[record.event_id]
+                if isinstance(outcome, Written):
+                    written[record.event_id] = outcome
+        self._seen.add(written)
+
+
+class Repeats:
+    """Every topic's that was sent to. `window_ms=0`: none is kept."""
+
+    def __init__(self, directory: Directory, reading: Reading, *, window_ms: int, max_ids: int) -> None:
+        self._directory = directory
+        self._reading = reading
+        self._window_ms = window_ms
+        self._max_ids = max_ids
+        self._topics: dict[str, asyncio.Task[TopicRepeats]] = {}
+
+    def ready(self, topic: str) -> TopicRepeats | None:
+        """The topic's, if it is filled."""
+        filling = self._topics.get(topic)
+        return filling.result() if filling is not None and filling.done() else None
+
+    async def fill(self, topic: str, now_ms: int) -> None:
+        """Return when the topic's window is filled; many who ask cause one reading, which goes on when they leave.
+
+        Raises what reading raises.
+        """
+        if not self._window_ms:
+            return
+        filling = self._topics.get(topic)
+        if filling is None:
+            filling = self._topics[topic] = asyncio.create_task(self._filled(topic, now_ms))
+            filling.add_done_callback(lambda task: self._drop_failed(topic, task))
+        await asyncio.shield(filling)
+
+    @property
+    def off(self) -> bool:
+        return not self._window_ms
+
+    def forget(self, topic: str) -> None:
+        """The topic is gone."""
+        self._topics.pop(topic, None)
+
+    async def clear(self) -> None:
+        """Forget everything: what became of the sends that were under way has to be read again."""
+        fillings = list(self._topics.values())
+        self._topics.clear()
+        for filling in fillings:
+            filling.cancel()
+        await asyncio.gather(*fillings, return_exceptions=True)
+
+    def _drop_failed(self, topic: str, filling: "asyncio.Task[TopicRepeats]") -> None:
+        failed = filling.cancelled() or filling.exception() is not None
+        if failed and self._topics.get(topic) is filling:
+            del self._topics[topic]
+
+    async def _filled(self, topic: str, now_ms: int) -> TopicRepeats:
+        after_ms = now_ms - self._window_ms
+        first = await self._reading.ends(topic, EARLIEST)
+        since = await self._reading.ends(topic, after_ms)
+        last = await self._reading.ends(topic, LATEST)
+        starts = {number: _start(first.get(number, 0), since.get(number, -1), end) for number, end in last.items()}
+        found: list[tuple[str, Written]] = []
+        for number, start in newest(starts, last, self._max_ids).items():
+            found += await self._ids(Position(topic, number, start), last[number])
+        found.sort(key=lambda known: known[1].timestamp_ms)
+        seen = DedupeWindow(self._window_ms, self._max_ids)
+        seen.add({event_id: at for event_id, at in found if at.timestamp_ms > after_ms})
+        return TopicRepeats(seen)
+
+    async def _ids(self, at: Position, end: int) -> list[tuple[str, Written]]:
+        found: list[tuple[str, Written]] = []
+        while at.offset < end:
+            fetched = await self._reading.fetch(at, PAGE, 0)
+            found += [
+                (event_id, Written(at.partition, record.offset, record.timestamp_ms))
+                for record in fetched.records
+                if (event_id := _event_id(record))
+            ]
+            if fetched.next_offset <= at.offset:
+                break
+            at = at._replace(offset=fetched.next_offset)
+        return found
+
+
+def _start(first: int, since: int, end: int) -> int:
+    return max(first, since if since >= 0 else end)
+
+
+def newest(starts: Mapping[int, int], ends: Mapping[int, int], most: int) -> dict[int, int]:
+    """Where to start so that at most `most` records are read, each partition giving up the same share."""
+    total = sum(ends[number] - start for number, start in starts.items())
+    if total <= most:
+        return dict(starts)
+    return {number: ends[number] - (ends[number] - start) * most // total for number, start in starts.items()}
+
+
+def _event_id(record: Record) -> str | None:
+    for name, value in record.headers:
+        if name == "event-id" and value:
+            return value.decode(errors="replace")
+    return None
