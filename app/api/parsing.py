@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
-import pydantic_core
 from msgspec import Raw
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
 from app.api.refusals import checked, refusal
+from app.api.strict import strict_json
 from app.errors import BadRequest, Detail, SluiceError, ValidationFailed
 from app.event import EncodedEvent, EventEncoder
 from app.gateway.consumer import Poll
@@ -228,14 +228,6 @@ def topic_spec(stream: str, body: bytes) -> tuple[TopicName, TopicSpec]:
             raise ValidationFailed.of(f"configs.{config}", f"says {configs[config]!r}, its field says {str(value)!r}")
     name = TopicName.create(stream, asked.name)
     return name, TopicSpec(name.full, asked.partitions, configs, asked.replication_factor)
-
-
-def strict_json(body: bytes) -> Any:
-    """The parsed document: UTF-8, no NaN, no Infinity, no lone surrogates, about 200 levels. Raises BadRequest."""
-    try:
-        return pydantic_core.from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise BadRequest(f"the body is not valid JSON: {error}") from None
 
 
 def _document(body: bytes) -> tuple[Any, bytes]:

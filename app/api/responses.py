@@ -1,6 +1,5 @@
 """Values to bytes: the answers' bodies, and the one table from error to status."""
 
-import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -8,15 +7,14 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-import pydantic_core
 from aiohttp import web
 
 from app import errors
 from app.errors import Detail, OutcomeName, SluiceError
 from app.gateway.catalog import Stream, Topic
-from app.gateway.message import RESERVED_HEADERS, Message
+from app.gateway.message import Message
 from app.names import TopicName
-from app.record import Failed, Fetched, Headers, Outcome, Record
+from app.record import Failed, Outcome
 
 STATUS: dict[type[SluiceError], int] = {
     SluiceError: 500,
@@ -118,69 +116,6 @@ def _failed(event_id: str | None, error: SluiceError) -> Detail:
     if error.details is not None:
         item["details"] = error.details
     return item | {"outcome": error.outcome}
-
-
-def polled(partition: int, fetched: Fetched) -> web.Response:
-    """A poll's answer. The stored bytes of each event are spliced in, not decoded and encoded again."""
-    body = b'{"messages":[%b],"count":%d,"partition_id":%d,"current_offset":%d,"next_offset":%d,' % (
-        b",".join(map(_polled, fetched.records)),
-        len(fetched.records),
-        partition,
-        max(0, fetched.high_watermark - 1),
-        fetched.next_offset,
-    )
-    body += b'"high_watermark":%d,"log_start_offset":%d}' % (fetched.high_watermark, fetched.log_start_offset)
-    return web.Response(body=body, content_type=_JSON)
-
-
-def _polled(record: Record) -> bytes:
-    parts: dict[str, Any] = {"offset": record.offset, "timestamp": time_text(record.timestamp_ms)}
-    event = _event_of(record.value)
-    header_id = dict(record.headers).get("event-id")
-    event_id = event.get("id") if event is not None else None
-    parts["id"] = event_id if isinstance(event_id, str) else _text(header_id)
-    parts["key"] = _text(record.key)
-    if record.key is not None and parts["key"] is None:
-        parts["key_base64"] = _base64(record.key)
-    if event is not None and record.value is not None:
-        parts["event"] = msgspec.Raw(record.value)
-    else:
-        parts["event"] = None
-        parts["value_base64"] = _base64(record.value)
-    parts["size"] = len(record.value or b"")
-    return _encode(parts | _headers(record.headers, as_event=event is not None))
-
-
-def _headers(headers: Headers, *, as_event: bool) -> dict[str, Any]:
-    """The client's own headers as texts; in full as base64 where a text map could not hold them."""
-    own = [(name, value) for name, value in headers if name not in RESERVED_HEADERS]
-    texts = {name: _text(value) for name, value in own}
-    parts: dict[str, Any] = {"headers": texts} if texts and None not in texts.values() else {}
-    if not as_event or (own and (not parts or len(texts) < len(own))):
-        parts["headers_base64"] = [{"name": name, "value": _base64(value)} for name, value in headers]
-    return parts
-
-
-def _event_of(value: bytes | None) -> dict[str, Any] | None:
-    """The value parsed, if it is a JSON object that could have been sent as an event."""
-    if value is None:
-        return None
-    try:
-        parsed = pydantic_core.from_json(value, allow_inf_nan=False)
-    except ValueError:
-        return None
-    return parsed if isinstance(parsed, dict) else None
-
-
-def _text(value: bytes | None) -> str | None:
-    try:
-        return value.decode() if value is not None else None
-    except UnicodeDecodeError:
-        return None
-
-
-def _base64(value: bytes | None) -> str | None:
-    return base64.b64encode(value).decode() if value is not None else None
 
 
 def stream_body(stream: Stream) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from app.api import parsing, responses
 from app.api.body import NDJSON, read_body
+from app.api.polled import polled
 from app.api.state import CALL
 from app.errors import SluiceError
 from app.gateway.consumer import Consumer
@@ -63,7 +64,7 @@ class Messages:
         poll = parsing.poll_query(request.query, most=self._most_polled)
         call = request[CALL]
         delivery = call.delivery = await self._consumer.poll(topic, poll, call.deadline)
-        return responses.polled(poll.partition, delivery.fetched)
+        return polled(poll.partition, delivery.fetched)
 
     def _topic(self, request: web.Request) -> TopicName:
         match = request.match_info

@@ -1,0 +1,101 @@
+"""A poll's answer: records as clients read them, those that are no events of ours and broken ones included."""
+
+import base64
+
+from aiohttp import web
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from app.api.responses import json_response, time_text
+from app.api.strict import head_of
+from app.gateway.message import RESERVED_HEADERS
+from app.record import Fetched, Record
+
+
+class HeaderBytes(Struct, gc=False):
+    name: str
+    value: str | None
+
+
+class PolledMessage(Struct, gc=False):
+    """One record. The stored bytes of its event are spliced in, not decoded and encoded again.
+
+    Parts that a text can't hold are given as base64.
+    """
+
+    offset: int
+    timestamp: str
+    id: str | None
+    key: str | None
+    event: Raw | None
+    size: int
+    key_base64: str | UnsetType = UNSET
+    value_base64: str | UnsetType | None = UNSET
+    headers: dict[str, str | None] | UnsetType = UNSET
+    headers_base64: list[HeaderBytes] | UnsetType = UNSET
+
+
+class _Page(Struct, gc=False):
+    messages: list[PolledMessage]
+    count: int
+    partition_id: int
+    current_offset: int
+    next_offset: int
+    high_watermark: int
+    log_start_offset: int
+
+
+def polled(partition: int, fetched: Fetched) -> web.Response:
+    """The page as an answer."""
+    return json_response(
+        _Page(
+            messages=[_message(record) for record in fetched.records],
+            count=len(fetched.records),
+            partition_id=partition,
+            current_offset=max(0, fetched.high_watermark - 1),
+            next_offset=fetched.next_offset,
+            high_watermark=fetched.high_watermark,
+            log_start_offset=fetched.log_start_offset,
+        )
+    )
+
+
+def _message(record: Record) -> PolledMessage:
+    value = record.value or b""
+    event = head_of(value)
+    event_id = event.id if event else None
+    if not isinstance(event_id, str):
+        event_id = _text(dict(record.headers).get("event-id"))
+    message = PolledMessage(
+        record.offset,
+        time_text(record.timestamp_ms),
+        event_id,
+        _text(record.key),
+        Raw(value) if event else None,
+        len(value),
+    )
+    if record.key is not None and message.key is None:
+        message.key_base64 = _base64(record.key)
+    if event is None:
+        message.value_base64 = None if record.value is None else _base64(value)
+    own = [header for header in record.headers if header[0] not in RESERVED_HEADERS]
+    if own or event is None:
+        texts = {name: _text(content) for name, content in own}
+        plain = None not in texts.values()
+        if texts and plain:
+            message.headers = texts
+        if event is None or not plain or len(texts) < len(own):
+            message.headers_base64 = [
+                HeaderBytes(name, None if content is None else _base64(content)) for name, content in record.headers
+            ]
+    return message
+
+
+def _text(content: bytes | None) -> str | None:
+    try:
+        return content.decode() if content is not None else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
