@@ -58,6 +58,11 @@ class _Connection(RequestHandler):
         super().__init__(manager, **kwargs)
         self._new_id = new_id
 
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  # as aiohttp has it
+        """Nothing to do unless reading was paused: aiohttp feeds its parser anew after every piece of a body."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import cache
 from time import perf_counter
 
 from msgspec import Struct
@@ -46,6 +47,8 @@ class Consumer:
         self._broker = broker
         self._group_prefix = group_prefix
         self._metrics = metrics
+        self._polled = cache(metrics.messages_polled.labels)
+        self._duration = cache(metrics.poll_duration.labels)
         self._turns = Turns()
         self._stopping = asyncio.Event()
 
@@ -128,5 +131,5 @@ class Consumer:
         return self._group_prefix + poll.consumer_id
 
     def _observe(self, topic: TopicName, fetched: Fetched, seconds: float) -> None:
-        self._metrics.messages_polled.labels(topic.stream, topic.topic).inc(len(fetched.records))
-        self._metrics.poll_duration.labels(topic.stream, topic.topic).observe(seconds)
+        self._polled(topic.stream, topic.topic).inc(len(fetched.records))
+        self._duration(topic.stream, topic.topic).observe(seconds)
