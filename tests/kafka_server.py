@@ -53,7 +53,8 @@ class JarServer:
     """Apache's broker as a process of this machine (KRaft, one node).
 
     `listeners` are further ones, by name and security protocol, each at a port of its own: see `addresses`.
-    `formatting` goes to `StorageTool format`, which alone can make users that are there from the start.
+    `formatting` goes to `StorageTool format`, which alone can make users that are there from the start. `controller` is
+    the port at which it speaks to others of its `cluster` (an id).
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class JarServer:
         overrides: Mapping[str, str] | None = None,
         listeners: Mapping[str, str] | None = None,
         formatting: Sequence[str] = (),
+        controller: int = 0,
+        cluster: str = "",
     ) -> None:
         self._command = java_command()
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
-        controller = free_port()
+        controller = controller or free_port()
         self.address = f"127.0.0.1:{port or free_port()}"
         self.addresses = {name: f"127.0.0.1:{free_port()}" for name in listeners or {}}
         advertised = ",".join(f"{name}://{at}" for name, at in {"PLAINTEXT": self.address, **self.addresses}.items())
@@ -84,17 +87,25 @@ class JarServer:
         }
         self._config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         self._process: subprocess.Popen[bytes] | None = None
-        format_storage(self._config, *formatting)
+        self._seen = 0
+        format_storage(self._config, *formatting, cluster=cluster)
 
     def start(self) -> None:
         """Return when the broker serves. Raises RuntimeError with the end of its log."""
-        seen = self._log.stat().st_size if self._log.exists() else 0
+        self.launch()
+        self.wait_started()
+
+    def launch(self) -> None:
+        """Start it; it may need others of its cluster before it serves."""
+        self._seen = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             command = [*self._command, "-Xmx512m", "kafka.Kafka", str(self._config)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
+
+    def wait_started(self) -> None:
         until = time.monotonic() + 90
-        while STARTED.encode() not in (text := self._log.read_bytes()[seen:]):
-            if self._process.poll() is not None or time.monotonic() > until:
+        while STARTED.encode() not in (text := self._log.read_bytes()[self._seen :]):
+            if self._process is None or self._process.poll() is not None or time.monotonic() > until:
                 self.kill()
                 raise RuntimeError(f"Kafka did not start:\n{text[-3000:].decode(errors='replace')}")
             time.sleep(0.1)
@@ -217,12 +228,18 @@ def java_command() -> list[str]:
     return ["java", "-XX:+UseSerialGC", "-cp", f"{fetch_jars()}/*"]
 
 
-def format_storage(config: Path, *arguments: str) -> None:
+def format_storage(config: Path, *arguments: str, cluster: str = "") -> None:
     """Make the folder that a broker of this configuration starts on. Raises Unavailable, CalledProcessError."""
-    tool = [*java_command(), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool"]
-    made = subprocess.run([*tool, "random-uuid"], check=True, capture_output=True, text=True).stdout
-    command = [*tool, "format", "-t", made.split()[-1], "-c", str(config), *arguments]
-    subprocess.run(command, check=True, capture_output=True)
+    storage_tool("format", "-t", cluster or new_cluster_id(), "-c", str(config), *arguments)
+
+
+def new_cluster_id() -> str:
+    return storage_tool("random-uuid").split()[-1]
+
+
+def storage_tool(*arguments: str) -> str:
+    command = [*java_command(), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def fetch_jars() -> Path:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
+import os
 import re
 import time
 import urllib.request
@@ -16,6 +18,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from gateways import serving
+from kafka_cluster import running_cluster
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
@@ -146,6 +149,31 @@ async def test_kafka_is_away_for_eight_seconds(tmp_path, own_kafka, how, deadlin
         assert back_at - served_at <= 3
         assert rebuilds <= 3
         assert told.slowest <= float(deadline) + 1
+
+
+async def test_one_broker_of_three_after_the_other_is_restarted(tmp_path):
+    """ROLLING_RESTARTS=3 goes round all of them; the fewer are for CI."""
+    stream = f"bad-{uuid.uuid4().hex[:8]}"
+    with running_cluster() as brokers:
+        addresses = ",".join(broker.address for broker in brokers)
+        with serving(tmp_path, BROKER_URL=f"kafka://{addresses}", DEFAULT_STREAM=stream) as (url, process):
+            async with load(url) as told:
+                await asyncio.sleep(3)
+                for broker in brokers[: int(os.environ.get("ROLLING_RESTARTS", "1"))]:
+                    await asyncio.to_thread(broker.stop)
+                    await asyncio.sleep(2)
+                    await asyncio.to_thread(broker.start)
+                    await asyncio.sleep(6)
+            assert process.poll() is None
+            found = await asyncio.to_thread(witnessed, addresses, f"{stream}.events")
+        at = sorted(told.acknowledged_at)
+        gap = max(later - earlier for earlier, later in itertools.pairwise(at))
+        print(
+            f"rolling restart: {len(told.written)} acknowledged, {len(told.not_written)} not written, "
+            f"{len(told.unknown)} unknown, {dict(told.codes)}; longest gap {gap:.2f} s, slowest {told.slowest:.2f} s"
+        )
+        check(told, found)
+        assert gap <= 10
 
 
 async def test_kafka_freezes_for_twenty_seconds(tmp_path, own_kafka):
