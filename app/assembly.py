@@ -171,7 +171,12 @@ def kafka_options(settings: Settings, url: KafkaUrl) -> KafkaOptions:
     security = kafka_security(settings, url)
     if security.readable_login:
         _log.warning("nothing sent to Kafka is encrypted", sasl_mechanism=security.mechanism)
-    return KafkaOptions(url.servers, security, default_replication_factor=settings.default_replication_factor)
+    return KafkaOptions(
+        url.servers,
+        security,
+        default_replication_factor=settings.default_replication_factor,
+        compression=settings.kafka_compression,
+    )
 
 
 def kafka_security(settings: Settings, url: KafkaUrl) -> Security:

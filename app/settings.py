@@ -65,6 +65,7 @@ class Settings(BaseModel):
     retention_check_interval_secs: Annotated[float, Field(gt=0)] = 30
 
     operation_timeout_secs: Annotated[float, Field(gt=0)] = 30
+    kafka_compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
     send_queue_max: Positive = 10_000
     max_reconnect_attempts: Annotated[int, Field(ge=0)] = 0
     reconnect_base_delay_ms: Positive = 1000

@@ -10,9 +10,11 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.sender import Sender
+from aiokafka.record.default_records import DefaultRecordBatch
 
 from app.brokers.kafka import internals
 from app.brokers.kafka.batches import HEADER, size_in_batch
+from app.brokers.kafka.compression import CODECS, RecordBatch
 from app.brokers.kafka.protocol import DescribeLogDirsRequest
 from app.record import NewRecord
 
@@ -116,6 +118,22 @@ def test_the_first_record_of_a_batch_is_taken_whatever_its_size():
     batch = new_batch(100)
     assert batch.append(timestamp=0, key=None, value=b"x" * 1000) is not None
     assert batch.append(timestamp=0, key=None, value=b"x") is None
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_batch_compressed_ahead_is_the_one_that_aiokafka_would_have_made(codec):
+    usual, ahead = BatchBuilder(100_000, CODECS[codec]), RecordBatch(100_000, CODECS[codec])
+    for batch in (usual, ahead):
+        for n in range(100):
+            batch.append(timestamp=1000 + n, key=b"k", value=b"v" * 50, headers=[("h", b"x")])
+        batch.close()
+    ahead.compress()
+    for batch in (usual, ahead):
+        batch._set_producer_state(4711, 3, 99)
+    made = DefaultRecordBatch(bytes(ahead._build()))
+    assert made.validate_crc()
+    assert (made.producer_id, made.producer_epoch, made.base_sequence) == (4711, 3, 99)
+    assert bytes(ahead._build()) == bytes(usual._build())
 
 
 def new_batch(size: int) -> BatchBuilder:

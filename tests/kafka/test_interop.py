@@ -7,6 +7,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from support import fresh_topic, publish, read_all, record
 
+from app.brokers.kafka.broker import KafkaBroker
+from app.brokers.kafka.options import KafkaOptions
 from app.errors import Conflict
 from app.record import Limit, Position
 from app.topic import TopicSpec
@@ -168,3 +170,19 @@ async def test_a_group_with_live_members_takes_no_commit_from_us(log, topic, wit
     await asyncio.to_thread(consumer.close)
     await log.commit(group, topic, {0: 1})
     assert await log.committed(group, topic) == {0: 1}
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+async def test_what_we_compress_is_read_by_the_witness_and_by_us(kafka, witness, topic, compression):
+    log = KafkaBroker(KafkaOptions(tuple(kafka.split(",")), compression=compression))
+    await log.open()
+    try:
+        values = [b"%d " % n * 100 for n in range(500)]
+        outcomes = await publish(log, topic, *(record(value) for value in values))
+        assert [outcome.offset for outcome in outcomes] == list(range(500))
+        [small] = await publish(log, topic, record(b"small"))
+        assert small.offset == 500
+        assert [message.value() for message in witness.read(topic, 501)] == [*values, b"small"]
+        assert [found.value for found in await read_all(log, topic)] == [*values, b"small"]
+    finally:
+        await log.close()

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import KafkaConnectionError, KafkaError, SaslAuthenticationFailed, UnknownTopicOrPartitionError
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.admin import (
     CreateTopicsRequest,
     DeleteTopicsRequest,
@@ -27,6 +28,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 
 from app.brokers.kafka.refusals import ask_why
@@ -35,6 +37,7 @@ from app.record import Position, Record
 __all__ = [
     "READ_COMMITTED",
     "Array",
+    "BatchBuilder",
     "Boolean",
     "Client",
     "CommittedRecords",
@@ -58,6 +61,7 @@ __all__ = [
     "Schema",
     "String",
     "abort_producer",
+    "calc_crc32c",
     "close_client",
     "dead_task",
     "forget_topic",

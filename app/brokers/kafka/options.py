@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.brokers.kafka.compression import Compression
 from app.brokers.kafka.security import Security
 
 
@@ -13,6 +14,7 @@ class KafkaOptions:
     servers: tuple[str, ...]
     security: Security = field(default_factory=Security)
     default_replication_factor: int | None = None
+    compression: Compression = "none"
     request_timeout: float = 10
     close_timeout: float = 3
     client_id: str = "sluice"

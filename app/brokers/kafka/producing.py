@@ -12,6 +12,7 @@ from typing import Any
 
 from app.brokers.kafka.batches import MOST_BYTES, by_partition, chunks
 from app.brokers.kafka.calls import Call
+from app.brokers.kafka.compression import CODECS, RecordBatch
 from app.brokers.kafka.directory import Directory, check_partition
 from app.brokers.kafka.errors import is_poison, kafka_errors
 from app.brokers.kafka.group_commit import GroupCommit, Part
@@ -25,6 +26,9 @@ from app.topic import TopicConfigs
 
 PRODUCER_TIMEOUT_MS = 60_000
 """Long on purpose: a batch that expires in aiokafka leaves a hole in its sequence numbers, and poisons the producer."""
+
+LARGE = 65_536
+"""Bytes from which a batch is compressed in a thread: by then it would hold up the loop for half a millisecond."""
 
 PAUSE = 0.05
 
@@ -205,12 +209,14 @@ class Producing:
 
     async def _hand_over(self, topic: str, partition: int, records: list[NewRecord]) -> "asyncio.Future[Any]":
         producer = self._opened()
-        batch = producer.create_batch()
+        batch = RecordBatch(MOST_BYTES, CODECS[self._options.compression])
         for record in records:
             batch.append(
                 timestamp=record.timestamp_ms, key=record.key, value=record.value, headers=list(record.headers)
             )
         batch.close()
+        if self._options.compression != "none" and batch.size() > LARGE:
+            await asyncio.to_thread(batch.compress)
         delivery: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
         return delivery
 
