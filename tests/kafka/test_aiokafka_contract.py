@@ -3,7 +3,9 @@
 # ruff: noqa: SLF001  # private parts are the subject
 
 import asyncio
+import gc
 import inspect
+import weakref
 
 import pytest
 from aiokafka.client import AIOKafkaClient
@@ -16,7 +18,7 @@ from app.brokers.kafka import internals
 from app.brokers.kafka.batches import HEADER, size_in_batch
 from app.brokers.kafka.compression import CODECS, RecordBatch
 from app.brokers.kafka.protocol import DescribeLogDirsRequest
-from app.record import NewRecord
+from app.record import NewRecord, Position
 
 SIGNATURES = {
     AIOKafkaClient._metadata_update: ["self", "cluster_metadata", "topics"],
@@ -134,6 +136,22 @@ def test_a_batch_compressed_ahead_is_the_one_that_aiokafka_would_have_made(codec
     assert made.validate_crc()
     assert (made.producer_id, made.producer_epoch, made.base_sequence) == (4711, 3, 99)
     assert bytes(ahead._build()) == bytes(usual._build())
+
+
+def test_records_that_are_read_half_way_keep_nothing_once_closed():
+    batch = new_batch(100_000)
+    for _ in range(10):
+        batch.append(timestamp=1, key=None, value=b"x")
+    gc.disable()
+    try:
+        source = internals.CommittedRecords(Position("t", 0, 0), bytes(batch._build()), [])
+        assert next(source).value == b"x"
+        source.close()
+        gone = weakref.ref(source)
+        del source
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def new_batch(size: int) -> BatchBuilder:

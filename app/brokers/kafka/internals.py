@@ -5,7 +5,7 @@ aiokafka promises nothing about these. tests/kafka/test_aiokafka_contract.py che
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from types import MethodType
 from typing import Any
 
@@ -112,6 +112,8 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka carries no t
 class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka carries no types
     """The records of a fetch answer as ours: committed transactions only, checksums checked."""
 
+    _records_iterator: Generator[Record, None, None] | None
+
     def __init__(self, at: Position, data: bytes, aborted: list[tuple[int, int]]) -> None:
         super().__init__(
             tp=TopicPartition(at.topic, at.partition),
@@ -123,6 +125,12 @@ class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka carr
             check_crcs=True,
             isolation_level=READ_COMMITTED,
         )
+
+    def close(self) -> None:
+        """Let go of the data: an iterator left half way refers to itself, and keeps it until the next collection."""
+        iterator, self._records_iterator = self._records_iterator, None
+        if iterator is not None:
+            iterator.close()
 
     def _consumer_record(self, _partition: TopicPartition, found: Any) -> Record:
         return Record(found.offset, found.timestamp, found.key, found.value, tuple(found.headers))

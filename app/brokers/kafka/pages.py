@@ -1,5 +1,6 @@
 """What a fetch answer holds, gathered into a page: records within the limit, and where the next page starts."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 from app.brokers.kafka.errors import poll_failed
@@ -38,8 +39,10 @@ class Page:
 
         Raises PollFailed when the very first record can't be decoded; a later one only ends the page.
         """
-        source = CommittedRecords(at, piece.data, piece.aborted)
-        next_offset = at.offset
+        with contextlib.closing(CommittedRecords(at, piece.data, piece.aborted)) as source:
+            return self._add(at.offset, source)
+
+    def _add(self, next_offset: int, source: CommittedRecords) -> int:
         try:
             for record in source:
                 if not self.take(record):
