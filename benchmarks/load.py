@@ -29,7 +29,9 @@ class _Connection(asyncio.Protocol):
     def __init__(self, next_request: Callable[[], bytes | None], result: Result) -> None:
         self._next_request = next_request
         self._result = result
-        self._buffer = b""
+        self._head = b""
+        self._left = 0
+        """Bytes of the answer's body that are still to come; they are counted, not kept."""
         self._sent_at = 0.0
         self.done = asyncio.get_running_loop().create_future()
 
@@ -43,20 +45,27 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._result.bytes_read += len(data)
-        self._buffer += data
-        head = self._buffer.find(b"\r\n\r\n")
-        if head < 0:
-            return
-        start = self._buffer.index(b"Content-Length: ") + 16
-        length = int(self._buffer[start : self._buffer.index(b"\r\n", start)])
-        if len(self._buffer) < head + 4 + length:
-            return
-        if self._buffer[9:10] != b"2":
-            self.done.set_exception(AssertionError(self._buffer[:2000].decode(errors="replace")))
-            return
-        self._buffer = b""
-        self._result.latencies.append(time.perf_counter() - self._sent_at)
-        self._send()
+        if self._left:
+            self._left -= len(data)
+        else:
+            self._head += data
+            if not self._read_head():
+                return
+        if not self._left:
+            self._result.latencies.append(time.perf_counter() - self._sent_at)
+            self._send()
+
+    def _read_head(self) -> bool:
+        head, end, body = self._head.partition(b"\r\n\r\n")
+        if not end:
+            return False
+        self._head = b""
+        if head[9:10] != b"2":
+            self.done.set_exception(AssertionError((head + body)[:2000].decode(errors="replace")))
+            return False
+        start = head.index(b"Content-Length: ") + 16
+        self._left = int(head[start:].partition(b"\r\n")[0]) - len(body)
+        return True
 
     def _send(self) -> None:
         request = self._next_request()
