@@ -53,7 +53,8 @@ SIGNATURES = {
     internals.DescribeConfigsRequest: ["resources", "include_synonyms"],
     internals.ListGroupsRequest: [],
     internals.Producer.send_batch: ["self", "batch", "topic", "partition"],
-    PartitionRecords._consumer_record: ["self", "tp", "record"],
+    PartitionRecords._consume_aborted_up_to: ["self", "batch_offset"],
+    PartitionRecords._contains_abort_marker: ["self", "next_batch"],
     BatchBuilder.append: ["self", "timestamp", "key", "value", "headers"],
 }
 
@@ -138,15 +139,14 @@ def test_a_batch_compressed_ahead_is_the_one_that_aiokafka_would_have_made(codec
     assert bytes(ahead._build()) == bytes(usual._build())
 
 
-def test_records_that_are_read_half_way_keep_nothing_once_closed():
+def test_batches_that_are_read_half_way_keep_nothing():
     batch = new_batch(100_000)
     for _ in range(10):
         batch.append(timestamp=1, key=None, value=b"x")
     gc.disable()
     try:
         source = internals.CommittedRecords(Position("t", 0, 0), bytes(batch._build()), [])
-        assert next(source).value == b"x"
-        source.close()
+        assert next(iter(next(source.batches()))).value == b"x"
         gone = weakref.ref(source)
         del source
         assert gone() is None

@@ -1,6 +1,5 @@
 """What a fetch answer holds, gathered into a page: records within the limit, and where the next page starts."""
 
-import contextlib
 from typing import Any, NamedTuple
 
 from app.brokers.kafka.errors import poll_failed
@@ -39,15 +38,17 @@ class Page:
 
         Raises PollFailed when the very first record can't be decoded; a later one only ends the page.
         """
-        with contextlib.closing(CommittedRecords(at, piece.data, piece.aborted)) as source:
-            return self._add(at.offset, source)
-
-    def _add(self, next_offset: int, source: CommittedRecords) -> int:
+        source = CommittedRecords(at, piece.data, piece.aborted)
+        next_offset = at.offset
         try:
-            for record in source:
-                if not self.take(record):
-                    return next_offset
-                next_offset = record.offset + 1
+            for batch in source.batches():
+                for found in batch:
+                    if found.offset < next_offset:
+                        continue
+                    headers = tuple(found.headers)
+                    if not self.take(Record(found.offset, found.timestamp, found.key, found.value, headers)):
+                        return next_offset
+                    next_offset = found.offset + 1
         except Exception as error:  # whatever a broken batch makes of a decoder
             if not self.records:
                 raise poll_failed(error) from error

@@ -25,7 +25,7 @@ PATIENCE = 3.0
 PAUSE = 0.05
 MOST_BYTES = 52_428_800
 SLACK = 65_536
-RECORD_BYTES = 1024
+RECORD_BYTES = 512
 """Asked for at first, by record: enough for most pages, and not ten times as much. Larger records take a few requests
 more."""
 
