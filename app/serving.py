@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from app.api.server import GatewayRunner
-from app.assembly import Gateway, open_gateway
+from app.assembly.gateway import Gateway, open_gateway
 from app.errors import ResourceUnavailable
 from app.ids import UuidSource
 from app.settings import Settings

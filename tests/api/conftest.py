@@ -12,7 +12,7 @@ from aiohttp import ClientSession, web
 from multidict import CIMultiDictProxy
 
 from app.api.server import GatewayRunner
-from app.assembly import Gateway, open_gateway
+from app.assembly.gateway import Gateway, open_gateway
 from app.ids import UuidSource
 from app.settings import load_settings
 

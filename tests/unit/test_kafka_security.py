@@ -4,7 +4,7 @@ import pytest
 import structlog
 from certificates import authority
 
-from app.assembly import kafka_options
+from app.assembly.log import kafka_options
 from app.brokers.kafka.security import Security
 from app.errors import ConfigError, Disconnected
 from app.settings import load_settings

@@ -1,23 +1,11 @@
-"""The one place that names concrete classes: settings in, a gateway that runs out."""
+"""Settings in, a log out: which broker, how it is reached, and what stands in front of it."""
 
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 
-from aiohttp import web
 from pydantic import SecretStr
 
-from app.api.app import create_app
-from app.api.handlers.catalog import Streams
-from app.api.handlers.messages import Messages
-from app.api.handlers.operations import Operations
-from app.api.middleware import middlewares
-from app.api.parsing import Parser
-from app.api.routes import routes
 from app.broker import Log
 from app.broker_url import KafkaUrl, MemoryUrl, SqliteUrl
 from app.brokers.kafka.broker import KafkaBroker
@@ -28,87 +16,14 @@ from app.brokers.reconnecting.broker import ReconnectingBroker
 from app.brokers.reconnecting.reach import any_answers
 from app.brokers.reconnecting.session import Listener, ReconnectPolicy, Session, State
 from app.brokers.sqlite.broker import SqliteBroker
-from app.deadline import Deadlines
-from app.errors import ResourceUnavailable
-from app.event import EventEncoder
-from app.gateway.catalog import Catalog, Defaults
-from app.gateway.consumer import Consumer
-from app.gateway.health import Health
-from app.gateway.link import Link
-from app.gateway.producer import Producer
-from app.ids import UuidSource
-from app.names import TopicName
 from app.resilience.backoff import Backoff
 from app.resilience.breaker import BreakerPolicy, CircuitBreaker
-from app.resilience.budget import ByteBudget
 from app.settings import Settings
 from app.telemetry.connection import ConnectionMetrics, ConnectionStatus
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
 
-_FIRST_TRY_SECONDS = 5.0
-
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Gateway:
-    """A gateway whose parts are joined and whose log is open, or being opened."""
-
-    app: web.Application
-    log: Log
-    health: Health
-    consumer: Consumer
-    deadlines: Deadlines
-    budget: ByteBudget
-
-
-@asynccontextmanager
-async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    """The whole gateway but for the port. Raises ResourceUnavailable."""
-    metrics = Metrics()
-    new_id = UuidSource()
-    bare = make_log(settings)
-    status = ConnectionStatus(metrics, bare.kind)
-    log = reconnecting(bare, settings, status, metrics) if bare.kind == "kafka" else bare
-    catalog = make_catalog(settings, log)
-    link = Link(
-        log,
-        catalog,
-        status=status,
-        probe_interval=settings.health_check_interval_secs,
-        backoff=make_backoff(settings),
-    )
-    consumer = Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics)
-    health = Health(log, connected=lambda: link.connected)
-    deadlines = Deadlines()
-    try:
-        await link.start(_FIRST_TRY_SECONDS)
-        if settings.startup_require_broker and not link.connected:
-            raise ResourceUnavailable("the broker is away, and STARTUP_REQUIRE_BROKER is set")
-        budget = ByteBudget(settings.max_inflight_bytes)
-        metrics.inflight_bytes.set_function(lambda: budget.used)
-        onion = middlewares(
-            new_id=new_id,
-            metrics=metrics,
-            open_deadlines=deadlines,
-            budget=budget,
-            longest=settings.operation_timeout_secs,
-        )
-        table = routes(
-            make_messages(
-                settings,
-                Producer(log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics),
-                consumer,
-                EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id),
-            ),
-            Streams(catalog, most_bytes=settings.max_request_body_size),
-            Operations(health, metrics, clock=time.time),
-        )
-        app = create_app(table, onion, stopping=lambda: health.stopping)
-        yield Gateway(app, log, health, consumer, deadlines, budget)
-    finally:
-        await link.stop()
 
 
 def make_log(settings: Settings) -> Log:
@@ -208,23 +123,3 @@ def kafka_security(settings: Settings, url: KafkaUrl) -> Security:
 
 def _revealed(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None
-
-
-def make_catalog(settings: Settings, log: Log) -> Catalog:
-    defaults = Defaults(
-        topic=TopicName.create(settings.default_stream, settings.default_topic),
-        partitions=settings.default_partitions,
-        retention_ms=settings.topic_retention_ms,
-    )
-    return Catalog(log, clock=time.time, monotonic=time.monotonic, defaults=defaults)
-
-
-def make_messages(settings: Settings, producer: Producer, consumer: Consumer, encoder: EventEncoder) -> Messages:
-    return Messages(
-        producer,
-        consumer,
-        Parser(encoder, most=settings.batch_max_size),
-        default=TopicName.create(settings.default_stream, settings.default_topic),
-        most_bytes=settings.max_request_body_size,
-        most_polled=settings.poll_max_count,
-    )
