@@ -2,12 +2,23 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import msgspec
 from msgspec import Raw
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from app.api.refusals import checked, refusal
 from app.api.strict import strict_json
@@ -71,11 +82,17 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class SendBody(_Body):
+@with_config(ConfigDict(extra="forbid"))
+class SendBody(TypedDict):
+    """A typed dictionary, for there is one a record: a model costs twice as much."""
+
     event: Any
-    partition_key: Key | None = None
-    partition_id: PartitionId | None = None
-    headers: ClientHeaders | None = None
+    partition_key: NotRequired[Key | None]
+    partition_id: NotRequired[PartitionId | None]
+    headers: NotRequired[ClientHeaders | None]
+
+
+_send_body: Callable[[Any], SendBody] = TypeAdapter(SendBody).validator.validate_python
 
 
 class BatchBody(_Body):
@@ -170,11 +187,11 @@ class Parser:
     def _message(self, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
         if not isinstance(parsed, dict):
             raise ValidationFailed.of("body", "must be a JSON object")
-        body = checked(SendBody.model_validate, parsed)
+        body = checked(_send_body, parsed)
         event = None
-        if body.event is not None:
+        if body["event"] is not None:
             event = self._encoded(parsed["event"], _raws(raw)["event"], within="event")
-        return Message(event, body.partition_key or batch_key, body.partition_id, body.headers)
+        return Message(event, body.get("partition_key") or batch_key, body.get("partition_id"), body.get("headers"))
 
     def _encoded(self, parsed: Any, raw: bytes | Raw, *, within: str = "") -> EncodedEvent:
         try:

@@ -55,20 +55,17 @@ class Producer:
         records, refused = self._records(known, messages, origin)
         if refused and (not partial or not records):
             raise _together(refused)
-        outcomes = await self._publish(topic, records, deadline)
+        try:
+            outcomes = await self._broker.publish(topic.full, records, deadline)
+        except NotFound:
+            self._catalog.forget(topic)
+            raise
         self._duration(topic.stream, topic.topic).observe(perf_counter() - started)
         self._count(topic, outcomes)
         if not refused:
             return outcomes
         written = iter(outcomes)
         return [Failed(refused[index]) if index in refused else next(written) for index in range(len(messages))]
-
-    async def _publish(self, topic: TopicName, records: list[NewRecord], deadline: Deadline) -> list[Outcome]:
-        try:
-            return await self._broker.publish(topic.full, records, deadline)
-        except NotFound:
-            self._catalog.forget(topic)
-            raise
 
     def _records(
         self, topic: KnownTopic, messages: Sequence[Message], origin: Origin
