@@ -11,6 +11,8 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from app.telemetry.lines import Lines
+
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request that the running task serves: every line it logs names it."""
 
@@ -28,10 +30,11 @@ def configure_logs(level: str, form: str) -> None:
     root, modules = read_levels(level)
     console = form == "console" or (form == "auto" and sys.stdout.isatty())
     rendering = _rendering(console=console)
+    lines = Lines(sys.stdout.buffer)
     structlog.configure(
         processors=[_ModuleFilter(root, modules), *rendering] if modules else rendering,
         wrapper_class=structlog.make_filtering_bound_logger(min(root, *modules.values(), logging.CRITICAL)),
-        logger_factory=structlog.PrintLoggerFactory() if console else structlog.BytesLoggerFactory(),
+        logger_factory=structlog.PrintLoggerFactory() if console else lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     _configure_libraries(root, modules, console=console)
