@@ -23,7 +23,9 @@ def record(value: bytes | None = b"{}", *, partition: int = 0, now_ms: int | Non
     return NewRecord(partition, value, now_ms if now_ms is not None else int(time.time() * 1000), **rest)
 
 
-def wrapped(inner: Log, *, longest_wait: float = 30, most_waiting: int = 1000, **policy) -> ReconnectingBroker:
+def wrapped(
+    inner: Log, *, longest_wait: float = 30, most_waiting: int = 1000, patience: dict | None = None, **policy
+) -> ReconnectingBroker:
     """The broker that heals, over `inner`, with short pauses; `policy` is for its breaker."""
 
     async def answers() -> bool:
@@ -37,7 +39,8 @@ def wrapped(inner: Log, *, longest_wait: float = 30, most_waiting: int = 1000, *
         rebuild=lambda _: None,
         attempt=lambda: None,
     )
-    session = Session(inner, ReconnectPolicy(Backoff(0.1, 0.2, random=lambda: 0.5)), listener, answers)
+    reconnecting = ReconnectPolicy(Backoff(0.1, 0.2, random=lambda: 0.5), **(patience or {}))
+    session = Session(inner, reconnecting, listener, answers)
     return ReconnectingBroker(inner, session, breaker, longest_wait=longest_wait, most_waiting=most_waiting)
 
 

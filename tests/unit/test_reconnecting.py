@@ -20,7 +20,8 @@ class Away(MemoryBroker):
     def __init__(self) -> None:
         super().__init__(clock=time.time, dedupe_window_secs=0, dedupe_max_ids=0)
         self.cut = False
-        self.doubt = False
+        self.doubt = self.moved = False
+        self.deaf = False
         self.opened = 0
         self.calls = 0
 
@@ -28,13 +29,20 @@ class Away(MemoryBroker):
         self._check()
         self.opened += 1
         self.fault = None
+        self.deaf = self.moved = False
         await super().open()
 
     async def ping(self) -> None:
         self._check()
+        if self.moved:
+            raise Disconnected("nobody there any more")
 
     async def publish(self, topic, records, deadline):
         self.calls += 1
+        while self.deaf:
+            if deadline.remaining() < 0.1:
+                return [Failed(deadline.error(UNKNOWN))] * len(records)
+            await asyncio.sleep(0.05)
         if self.doubt:
             return [Failed(Disconnected("no answer", outcome=UNKNOWN))] * len(records)
         if self.fault:
@@ -174,4 +182,41 @@ async def test_an_open_that_fails_can_be_tried_again(away):
     away.cut = False
     await log.open()
     await log.ping()
+    await log.close()
+
+
+async def test_a_connection_on_which_nothing_comes_through_though_the_broker_answers_is_made_anew(away):
+    log = wrapped(away, patience={"overdue": 0.1, "stalled": 0.5})
+    await log.open()
+    await log.create(TopicSpec(TOPIC, 1))
+    away.deaf = True
+    [outcome] = await publish(log, TOPIC, record(), seconds=10)
+    assert isinstance(outcome, Written)
+    assert away.opened == 2
+    await log.close()
+
+
+async def test_brokers_that_moved_are_found_again_by_the_bootstrap_servers(away):
+    log = wrapped(away, patience={"moved": 0.5})
+    await log.open()
+    await log.create(TopicSpec(TOPIC, 1))
+    away.moved = True
+    with pytest.raises(Disconnected):
+        await log.ping()
+    await until(lambda: away.opened == 2)
+    [outcome] = await publish(log, TOPIC, record())
+    assert isinstance(outcome, Written)
+    await log.close()
+
+
+async def test_after_the_last_attempt_there_is_a_rest_and_then_the_next_session(away):
+    log = wrapped(away, patience={"most_attempts": 2, "rest": 0.2})
+    await log.open()
+    await log.create(TopicSpec(TOPIC, 1))
+    away.fault, away.cut = "broken", True
+    sending = asyncio.ensure_future(publish(log, TOPIC, record(), seconds=20))
+    await asyncio.sleep(3)
+    away.cut = False
+    [outcome] = await asyncio.wait_for(sending, 10)
+    assert isinstance(outcome, Written)
     await log.close()

@@ -18,15 +18,6 @@ State = Literal["connecting", "ready", "away", "rebuilding", "closed"]
 
 PROBE_SECONDS = 0.5
 PING_SECONDS = 3.0
-OVERDUE_SECONDS = 1.0
-"""So long nothing was acknowledged though somebody waits: time to ask whether the broker is there."""
-
-STALLED_SECONDS = 20.0
-"""So long nothing was acknowledged though the broker answers: this connection will not do it."""
-
-MOVED_SECONDS = 30.0
-"""So long the brokers we know are silent: they may have moved, ask the bootstrap servers again."""
-
 LAST_ACKNOWLEDGEMENTS_SECONDS = 2.0
 
 _log = get_logger(__name__)
@@ -34,11 +25,19 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReconnectPolicy:
-    """`most_attempts` 0 means no end; after the last one `rest` seconds pass until the next session of attempts."""
+    """`most_attempts` 0 means no end; after the last one `rest` seconds pass until the next session of attempts.
+
+    Somebody waits, and nothing was acknowledged for `overdue` seconds: time to ask whether the broker is there. It is,
+    and yet nothing for `stalled` seconds: this connection will not do it. The brokers we know are silent for `moved`
+    seconds, and the bootstrap servers are not: they may have moved.
+    """
 
     backoff: Backoff
     most_attempts: int = 0
     rest: float = 30
+    overdue: float = 1
+    stalled: float = 20
+    moved: float = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ class Session:
             self._nudge.clear()
             if fault := self._inner.fault:
                 await self._rebuild(fault)
-            elif nudged or self.state == "away" or self._silent_for() > OVERDUE_SECONDS:
+            elif nudged or self.state == "away" or self._silent_for() > self._policy.overdue:
                 await self._look()
 
     def _silent_for(self) -> float:
@@ -162,13 +161,13 @@ class Session:
             if self.state == "ready":
                 self._away_since = now
                 self._enter("away", getattr(error, "message", "it does not answer"))
-            elif now - self._away_since > MOVED_SECONDS and await self._answers():
+            elif now - self._away_since > self._policy.moved and await self._answers():
                 await self._rebuild("moved")
             return
         if self.state == "away":
             self._progress_at = asyncio.get_running_loop().time()
             self._enter_ready()
-        elif self._silent_for() > STALLED_SECONDS:
+        elif self._silent_for() > self._policy.stalled:
             await self._rebuild("stalled")
 
     async def _rebuild(self, reason: str) -> None:
