@@ -112,8 +112,11 @@ class Settings(BaseModel):
     @classmethod
     def _level_per_module(cls, value: str) -> str:
         for part in value.split(","):
-            if part.strip().rpartition("=")[2].lower() not in _LEVELS:
+            module, _, level = part.strip().rpartition("=")
+            if level.lower() not in _LEVELS:
                 raise ValueError(f"must be one of {', '.join(sorted(_LEVELS))}, or such as info,app.gateway=debug")
+            if module.startswith("aiokafka") and level.lower() == "debug":
+                raise ValueError("must not be debug for aiokafka, which would print passwords, keys and values")
         return value
 
     @model_validator(mode="after")

@@ -64,6 +64,12 @@ class Consumer:
         """
         started = perf_counter()
         until = started + min(poll.wait, deadline.remaining() - _ANSWER_SECONDS)
+        if poll.wait and poll.offset is not None and not poll.auto_commit:
+            at = Position(topic.full, poll.partition, poll.offset)
+            waited = await self._arrival(at, poll.limit, until - started, deadline)
+            if waited is not None:
+                self._observe(topic, waited, perf_counter() - started)
+                return Delivery(waited, _nothing_to_settle)
         while True:
             turn = (poll.consumer_id, topic.full, poll.partition) if poll.auto_commit else None
             if turn:
@@ -78,7 +84,7 @@ class Consumer:
                 self._observe(topic, fetched, perf_counter() - started)
                 return Delivery(fetched, self._settling(topic, poll, fetched, turn))
             self._end_turn(turn)
-            await self._arrival(Position(topic.full, poll.partition, fetched.next_offset), left)
+            await self._arrival(Position(topic.full, poll.partition, fetched.next_offset), Limit(1, 1), left, deadline)
 
     async def _read(self, topic: TopicName, poll: Poll) -> Fetched:
         if poll.offset is not None:
@@ -89,14 +95,13 @@ class Consumer:
             return await self._broker.fetch(Position(topic.full, poll.partition, 0), poll.limit)
         return fetched
 
-    async def _arrival(self, at: Position, seconds: float) -> None:
-        """Return when something stands at the position, when the time is up, or when the gateway stops."""
-        waiting = asyncio.ensure_future(self._broker.fetch(at, Limit(1, 1), wait=seconds))
+    async def _arrival(self, at: Position, limit: Limit, seconds: float, deadline: Deadline) -> Fetched | None:
+        """What stands at the position, or comes within these seconds. None: the gateway stops."""
+        waiting = asyncio.ensure_future(self._broker.fetch(at, limit, wait=max(seconds, 0)))
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                waiting.result()
+            await deadline.run(asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED))
+            return waiting.result() if waiting.done() else None
         finally:
             waiting.cancel()
             stopping.cancel()
@@ -133,3 +138,7 @@ class Consumer:
     def _observe(self, topic: TopicName, fetched: Fetched, seconds: float) -> None:
         self._polled(topic.stream, topic.topic).inc(len(fetched.records))
         self._duration(topic.stream, topic.topic).observe(seconds)
+
+
+async def _nothing_to_settle(_written: bool) -> None:  # noqa: FBT001  # a callback with one question to answer
+    """Offsets of a poll without `auto_commit` are the client's."""

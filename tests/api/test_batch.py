@@ -154,18 +154,18 @@ async def test_partial_with_nothing_good_is_an_error_and_with_nothing_bad_a_plai
     assert (await client.post("/messages/batch?partial=perhaps", {"events": [generic()]})).status == 400
 
 
-async def test_repeats_answer_200_when_nothing_was_new_and_201_when_something_was(client):
+async def test_repeats_answer_200_when_nothing_was_new_and_201_when_something_was(any_client):
     events = [with_id(1), with_id(2)]
-    first = await client.post("/messages/batch", {"events": events})
-    again = await client.post("/messages/batch", {"events": events})
-    mixed = await client.post("/messages/batch", {"events": [*events, with_id(3)]})
+    first = await any_client.post("/messages/batch", {"events": events})
+    again = await any_client.post("/messages/batch", {"events": events})
+    mixed = await any_client.post("/messages/batch", {"events": [*events, with_id(3)]})
     assert (first.status, again.status, mixed.status) == (201, 200, 201)
     assert again.body == [item | {"duplicate": True} for item in first.body]
     assert [item.get("duplicate", False) for item in mixed.body] == [True, True, False]
 
 
-async def test_an_id_repeated_within_a_batch_gets_the_firsts_result(client):
+async def test_an_id_repeated_within_a_batch_gets_the_firsts_result(any_client):
     event = with_id()
-    sent = await client.post("/messages/batch", {"events": [event, event]})
+    sent = await any_client.post("/messages/batch", {"events": [event, event]})
     assert sent.status == 201
     assert sent.body[1] == sent.body[0] | {"duplicate": True}

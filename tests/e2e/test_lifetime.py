@@ -106,6 +106,7 @@ def test_what_is_unanswered_15_seconds_after_the_signal_is_told_so(tmp_path):
     [
         ("PORT", "eighty"), ("BROKER_URL", "iggy://x"), ("LOG_LEVEL", "loud"), ("BATCH_MAX_SIZE", "0"),
         ("DEFAULT_TOPIC", "a b"), ("POLL_MAX_COUNT", "20000"), ("BIND_ADDRESS", "here"),
+        ("LOG_LEVEL", "info,aiokafka=debug"),
     ],
 )  # fmt: skip
 def test_a_bad_setting_is_refused_with_78_and_one_line(tmp_path, variable, value):
