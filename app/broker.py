@@ -76,6 +76,10 @@ class BrokerAdmin(Protocol):
         """One topic, with fresh figures. Raises NotFound."""
         ...
 
+    async def describe_many(self, topics: Sequence[str]) -> list[TopicInfo]:
+        """Those of the topics that exist, in this order, with fresh figures; not a call to the broker for each."""
+        ...
+
     async def create(self, spec: TopicSpec) -> None:
         """Return when the topic can be written and read.
 

@@ -22,7 +22,13 @@ def routes(messages: Messages, streams: Streams, operations: Operations) -> Sequ
         ("POST", f"{topic}/messages", messages.send),
         ("GET", f"{topic}/messages", messages.poll),
         ("POST", f"{topic}/messages/batch", messages.send_batch),
+        ("GET", "/streams", streams.list_streams),
         ("POST", "/streams", streams.create_stream),
+        ("GET", "/streams/{stream}", streams.show_stream),
+        ("DELETE", "/streams/{stream}", streams.delete_stream),
+        ("GET", "/streams/{stream}/topics", streams.list_topics),
         ("POST", "/streams/{stream}/topics", streams.create_topic),
+        ("GET", topic, streams.show_topic),
+        ("DELETE", topic, streams.delete_topic),
     )
     return [web.route(method, path, handler, expect_handler=defer_continue) for method, path, handler in table]

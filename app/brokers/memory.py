@@ -130,6 +130,10 @@ class MemoryBroker:
             size_bytes=sum(p.size for p in found.partitions),
         )
 
+    async def describe_many(self, topics: Sequence[str]) -> list[TopicInfo]:
+        known = self._topics
+        return [await self.describe(topic) for topic in topics if topic in known]
+
     async def create(self, spec: TopicSpec) -> None:
         if spec.name in self._topics:
             raise AlreadyExists(f"topic '{spec.name}' exists already")

@@ -1,16 +1,16 @@
 """Streams and topics: which there are, and new ones."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from app.broker import Log
 from app.deadline import Clock, Deadline
-from app.errors import AlreadyExists, Conflict, NotFound
+from app.errors import AlreadyExists, Conflict, NotFound, ValidationFailed
 from app.gateway.registry import Registry
-from app.names import TopicName, collision_key, new_stream_name
+from app.names import NO_STREAM, TopicName, collision_key, is_internal, new_stream_name
 from app.topic import TopicConfigs, TopicInfo, TopicSpec
 
 _FRESH_SECONDS = 1.0
@@ -89,12 +89,50 @@ class Catalog:
         """The topic turned out to be gone: ask the broker next time."""
         self._known.pop(name.full, None)
 
+    async def streams(self) -> list[Stream]:
+        """Every stream: those that were created, and those that only topics tell of. By name."""
+        await self._registry.refresh()
+        infos: dict[str, list[TopicInfo]] = {name: [] for name in self._registry.streams()}
+        for info in await self._log.describe_many(await self._visible()):
+            infos.setdefault(TopicName.from_broker(info.name).stream, []).append(info)
+        return [self._stream(name, infos[name]) for name in sorted(infos)]
+
+    async def stream(self, name: str) -> Stream:
+        """Raises NotFound."""
+        topics = await self._topics_of(name)
+        return self._stream(name, await self._log.describe_many(topics))
+
+    async def topics(self, stream: str) -> list[Topic]:
+        """The stream's topics, by name. Raises NotFound."""
+        return [self._topic(info) for info in await self._log.describe_many(await self._topics_of(stream))]
+
+    async def topic(self, name: TopicName) -> Topic:
+        """Raises NotFound."""
+        await self._registry.refresh()
+        return self._topic(await self._log.describe(name.full))
+
+    async def delete_stream(self, name: str, deadline: Deadline) -> None:
+        """With its topics. Raises NotFound, ValidationFailed for `-`."""
+        topics = await self._topics_of(name)
+        if name == NO_STREAM:
+            raise ValidationFailed.of("stream", "'-' holds the topics without a stream and can't be deleted")
+        for topic in topics:
+            with contextlib.suppress(NotFound):  # somebody else was faster
+                await self._delete_topic(topic, deadline)
+        if self._registry.find(name):
+            await self._registry.remove(name, self._now_ms(), deadline)
+
+    async def delete_topic(self, name: TopicName, deadline: Deadline) -> None:
+        """With its records and committed offsets. Raises NotFound."""
+        await self._registry.refresh()
+        await self._delete_topic(name.full, deadline)
+
     async def create_stream(self, name: str, deadline: Deadline) -> Stream:
         """Raises ValidationFailed, AlreadyExists."""
         new_stream_name(name)
         if await self._has_stream(name):
             raise AlreadyExists(f"stream '{name}' exists already")
-        now_ms = int(self._clock() * 1000)
+        now_ms = self._now_ms()
         if not await self._registry.add(name, now_ms, deadline):
             raise AlreadyExists(f"stream '{name}' exists already")
         return Stream(name, now_ms, 0, 0, 0)
@@ -107,7 +145,7 @@ class Catalog:
             if other != spec.name and collision_key(other) == collision_key(spec.name):
                 raise Conflict(f"the name differs from topic '{other}' only by '.' against '_'")
         await self._log.create(self._with_defaults(spec))
-        now_ms = int(self._clock() * 1000)
+        now_ms = self._now_ms()
         await self._registry.add(spec.name, now_ms, deadline)
         return Topic(name, now_ms, await self._log.describe(spec.name))
 
@@ -116,6 +154,40 @@ class Catalog:
         if self._registry.find(name):
             return True
         return any(topic.startswith(f"{name}.") for topic in await self._log.topics())
+
+    async def _delete_topic(self, full: str, deadline: Deadline) -> None:
+        self._known.pop(full, None)
+        await self._log.delete(full)
+        if self._registry.find(full):
+            await self._registry.remove(full, self._now_ms(), deadline)
+
+    async def _visible(self) -> list[str]:
+        return sorted(name for name in await self._log.topics() if not is_internal(name))
+
+    async def _topics_of(self, stream: str) -> list[str]:
+        """The broker's names of a stream's topics. Raises NotFound."""
+        await self._registry.refresh()
+        topics = [name for name in await self._visible() if TopicName.from_broker(name).stream == stream]
+        if not topics and not self._registry.find(stream):
+            raise NotFound(f"stream '{stream}' does not exist")
+        return topics
+
+    def _stream(self, name: str, infos: Sequence[TopicInfo]) -> Stream:
+        entry = self._registry.find(name)
+        return Stream(
+            name,
+            entry.created_ms if entry else None,
+            len(infos),
+            sum(info.messages for info in infos),
+            sum(info.size_bytes for info in infos),
+        )
+
+    def _topic(self, info: TopicInfo) -> Topic:
+        entry = self._registry.find(info.name)
+        return Topic(TopicName.from_broker(info.name), entry.created_ms if entry else None, info)
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
 
     def _with_defaults(self, spec: TopicSpec) -> TopicSpec:
         configs = dict(spec.configs)

@@ -81,6 +81,16 @@ class Registry:
         entry = self._entries.get(key)
         return entry is not None and entry.offset == outcome.offset
 
+    async def remove(self, key: str, now_ms: int, deadline: Deadline) -> None:
+        """Note the deletion of a stream or topic."""
+        [outcome] = await self._log.publish(CATALOG_TOPIC, [NewRecord(0, None, now_ms, key=key.encode())], deadline)
+        if isinstance(outcome, Failed):
+            raise StreamFailed(
+                f"the deletion of '{key}' could not be written down: {outcome.error.message}",
+                outcome=outcome.error.outcome,
+            )
+        await self.refresh()
+
     def _apply(self, record: Record) -> None:
         key = (record.key or b"").decode(errors="replace")
         if record.value is None:

@@ -1,11 +1,14 @@
-"""POST /streams and POST /streams/{stream}/topics (API 2 and 5)."""
+"""Streams and topics: made, listed, shown, deleted (API 2 and 5)."""
 
 import asyncio
+import time
+import uuid
 
 import pytest
 from samples import generic
 
 from app.names import MAX_PARTITIONS
+from app.topic import TopicSpec
 
 BAD_NAMES = ["", "-a", "a-", "a--b", "a b", "ü", "a/b", "x" * 201, "_a", "a_"]
 
@@ -135,3 +138,99 @@ async def test_digits_are_names(client):
     assert (await client.post("/streams", {"name": "42"})).status == 201
     assert (await client.post("/streams/42/topics", {"name": "7"})).status == 201
     assert (await client.post("/streams/42/topics/7/messages", {"event": generic()})).status == 201
+
+
+async def test_streams_are_listed_with_their_figures(any_client):
+    stream = await any_client.stream()
+    empty = await any_client.stream()
+    await any_client.post(f"/streams/{stream}/topics", {"name": "a", "partitions": 2})
+    await any_client.post(f"/streams/{stream}/topics", {"name": "b.c"})
+    await any_client.post(f"/streams/{stream}/topics/b.c/messages", {"event": generic()})
+    listed = {found["name"]: found for found in (await any_client.get("/streams")).body}
+    assert (listed[stream]["topics_count"], listed[stream]["messages_count"]) == (2, 1)
+    assert listed[stream]["size_bytes"] > 100
+    assert (listed[empty]["topics_count"], listed[empty]["messages_count"]) == (0, 0)
+    assert not any(name.startswith("_") for name in listed)
+    assert list(listed) == sorted(listed)
+    assert (await any_client.get(f"/streams/{stream}")).body == listed[stream]
+
+
+async def test_topics_are_listed_and_shown_as_they_were_when_made(any_client):
+    stream = await any_client.stream()
+    made = [(await any_client.post(f"/streams/{stream}/topics", {"name": name})).body for name in ("a", "b.c")]
+    assert (await any_client.get(f"/streams/{stream}/topics")).body == made
+    assert (await any_client.get(f"/streams/{stream}/topics/b.c")).body == made[1]
+
+
+async def test_a_deleted_topic_is_gone_at_once_and_its_name_is_free(any_client):
+    stream = await any_client.stream()
+    path = f"/streams/{stream}/topics/t"
+    await any_client.post(f"/streams/{stream}/topics", {"name": "t"})
+    await any_client.post(f"{path}/messages", {"event": generic()})
+    deleted = await any_client("DELETE", path)
+    assert (deleted.status, deleted.body) == (204, b"")
+    for answer in (
+        await any_client("DELETE", path),
+        await any_client.get(path),
+        await any_client.poll(0, f"{path}/messages"),
+        await any_client.post(f"{path}/messages", {"event": generic()}),
+    ):
+        assert (answer.status, answer.body["error"]) == (404, "not_found")
+    assert (await any_client.get(f"/streams/{stream}/topics")).body == []
+    assert (await any_client.post(f"/streams/{stream}/topics", {"name": "t"})).status == 201
+    assert (await any_client.poll(0, f"{path}/messages")).body["count"] == 0
+
+
+async def test_a_stream_is_deleted_with_its_topics(any_client):
+    stream = await any_client.stream()
+    for name in ("a", "b"):
+        await any_client.post(f"/streams/{stream}/topics", {"name": name})
+    assert (await any_client("DELETE", f"/streams/{stream}")).status == 204
+    assert (await any_client("DELETE", f"/streams/{stream}")).status == 404
+    assert (await any_client.get(f"/streams/{stream}/topics")).status == 404
+    assert (await any_client.get(f"/streams/{stream}/topics/a")).status == 404
+    assert stream not in {found["name"] for found in (await any_client.get("/streams")).body}
+    assert (await any_client.post("/streams", {"name": stream})).status == 201
+    assert (await any_client.get(f"/streams/{stream}")).body["topics_count"] == 0
+
+
+async def test_of_many_deletions_at_the_same_time_none_is_an_error_of_ours(any_client):
+    stream = await any_client.stream()
+    for name in ("a", "b", "c"):
+        await any_client.post(f"/streams/{stream}/topics", {"name": name})
+    paths = [f"/streams/{stream}", f"/streams/{stream}/topics/a", f"/streams/{stream}"]
+    answers = await asyncio.gather(*(any_client("DELETE", path) for path in paths))
+    assert {answer.status for answer in answers} <= {204, 404}
+    assert (await any_client.get(f"/streams/{stream}")).status == 404
+
+
+async def test_topics_that_others_made_show_and_internal_ones_do_not(any_client):
+    log, prefix = any_client.gateway.log, f"x{uuid.uuid4().hex[:10]}"
+    await log.create(TopicSpec(f"{prefix}.settled", 1))
+    await log.create(TopicSpec(prefix, 1))
+    await log.create(TopicSpec(f"_{prefix}.hidden", 1))
+    foreign = (await any_client.get(f"/streams/{prefix}/topics")).body
+    assert [(topic["stream"], topic["name"], topic["created_at"]) for topic in foreign] == [(prefix, "settled", None)]
+    assert prefix in {topic["name"] for topic in (await any_client.get("/streams/-/topics")).body}
+    assert (await any_client.get(f"/streams/-/topics/{prefix}")).status == 200
+    assert (await any_client.get(f"/streams/_{prefix}/topics/hidden")).status == 404
+    assert (await any_client.get(f"/streams/_{prefix}")).status == 404
+    assert (await any_client("DELETE", "/streams/-")).status == 400
+    assert (await any_client("DELETE", f"/streams/-/topics/{prefix}")).status == 204
+
+
+@pytest.mark.parametrize("path", ["/streams/a.b", "/streams/none", "/streams/none/topics", "/streams/none/topics/t"])
+async def test_what_does_not_exist_is_404(client, path):
+    assert (await client.get(path)).status == 404
+    assert (await client("DELETE", path)).status in (404, 405)
+
+
+async def test_a_thousand_topics_are_listed_in_under_a_second(start, tmp_path):
+    async with start(BROKER_URL=f"sqlite:///{tmp_path}/log.db") as client:
+        stream = await client.stream()
+        log = client.gateway.log
+        await asyncio.gather(*(log.create(TopicSpec(f"{stream}.t{n}", 3)) for n in range(1000)))
+        begun = time.monotonic()
+        listed = await client.get(f"/streams/{stream}/topics")
+        assert len(listed.body) == 1000
+        assert time.monotonic() - begun < 1

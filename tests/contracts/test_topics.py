@@ -104,3 +104,16 @@ async def test_a_layout_tells_what_a_send_has_to_know(log):
     assert (layout.partitions, layout.configs.max_message_bytes, layout.configs.compacted) == (2, 5000, True)
     with pytest.raises(NotFound):
         await log.layout(fresh_topic())
+
+
+async def test_many_topics_are_described_at_once_and_those_that_are_not_there_left_out(log, topic):
+    other = fresh_topic()
+    await log.create(TopicSpec(other, 2, {"retention.ms": "60000"}))
+    await publish(log, other, record(b"x" * 1000, partition=1), record(b"x" * 1000, partition=1))
+    infos = await log.describe_many([other, fresh_topic(), topic])
+    assert [info.name for info in infos] == [other, topic]
+    assert infos == [await log.describe(other), await log.describe(topic)]
+    assert infos[0].messages == 2
+    assert infos[0].configs == {"retention.ms": "60000"}
+    assert infos[0].size_bytes >= 2000
+    assert await log.describe_many([]) == []

@@ -1,4 +1,4 @@
-"""Streams and topics: new ones."""
+"""Streams and topics: which there are, new ones, fewer."""
 
 from http import HTTPStatus
 
@@ -8,10 +8,11 @@ from app.api import parsing, responses
 from app.api.body import read_body
 from app.api.state import CALL
 from app.gateway.catalog import Catalog
+from app.names import TopicName
 
 
 class Streams:
-    """Handlers for `/streams` and `/streams/{stream}/topics`."""
+    """Handlers for `/streams`, `/streams/{stream}/topics` and what is below them."""
 
     def __init__(self, catalog: Catalog, *, most_bytes: int) -> None:
         self._catalog = catalog
@@ -29,3 +30,33 @@ class Streams:
         name, spec = parsing.topic_spec(request.match_info["stream"], body.data)
         topic = await deadline.run(self._catalog.create_topic(name, spec, deadline))
         return responses.json_response(responses.topic_body(topic), status=HTTPStatus.CREATED)
+
+    async def list_streams(self, request: web.Request) -> web.Response:
+        streams = await request[CALL].deadline.run(self._catalog.streams())
+        return responses.json_response([responses.stream_body(stream) for stream in streams])
+
+    async def show_stream(self, request: web.Request) -> web.Response:
+        stream = await request[CALL].deadline.run(self._catalog.stream(request.match_info["stream"]))
+        return responses.json_response(responses.stream_body(stream))
+
+    async def delete_stream(self, request: web.Request) -> web.Response:
+        deadline = request[CALL].deadline
+        await deadline.run(self._catalog.delete_stream(request.match_info["stream"], deadline))
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def list_topics(self, request: web.Request) -> web.Response:
+        topics = await request[CALL].deadline.run(self._catalog.topics(request.match_info["stream"]))
+        return responses.json_response([responses.topic_body(topic) for topic in topics])
+
+    async def show_topic(self, request: web.Request) -> web.Response:
+        topic = await request[CALL].deadline.run(self._catalog.topic(_address(request)))
+        return responses.json_response(responses.topic_body(topic))
+
+    async def delete_topic(self, request: web.Request) -> web.Response:
+        deadline = request[CALL].deadline
+        await deadline.run(self._catalog.delete_topic(_address(request), deadline))
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _address(request: web.Request) -> TopicName:
+    return TopicName.address(request.match_info["stream"], request.match_info["topic"])

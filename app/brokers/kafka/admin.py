@@ -1,20 +1,20 @@
 """Topics of a Kafka cluster. Calls return when the change can be seen on every broker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.brokers.kafka.connection import Connection
-from app.brokers.kafka.directory import Directory, Leaders
+from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.errors import of_code, of_creation
 from app.brokers.kafka.internals import CreateTopicsRequest, DeleteTopicsRequest, Request
 from app.brokers.kafka.offsets import Offsets
 from app.brokers.kafka.options import KafkaOptions
-from app.brokers.kafka.protocol import DescribeLogDirsRequest
-from app.brokers.kafka.reading import EARLIEST, LATEST, Reading
+from app.brokers.kafka.overview import Overview
+from app.brokers.kafka.reading import LATEST, Reading
 from app.errors import UNKNOWN, Disconnected, NotFound
-from app.topic import MIN_INSYNC_REPLICAS, PartitionInfo, TopicInfo, TopicSpec
+from app.topic import MIN_INSYNC_REPLICAS, TopicInfo, TopicSpec
 
 PAUSE = 0.02
 
@@ -28,31 +28,19 @@ class Admin:
     directory: Directory
     reading: Reading
     offsets: Offsets
+    overview: Overview
 
     async def topics(self) -> dict[str, int]:
         return await self.directory.names()
 
     async def describe(self, topic: str) -> TopicInfo:
-        partitions = await self.directory.fresh(topic)
         self.directory.forget(topic)  # what is known must be no older than what is asked now
-        config, first, last, sizes = await asyncio.gather(
-            self.directory.config(topic),
-            self.reading.ends(topic, EARLIEST),
-            self.reading.ends(topic, LATEST),
-            self._sizes(topic, partitions),
-        )
-        infos = [
-            PartitionInfo(
-                partition=number,
-                leader=known.leader if known.leader >= 0 else None,
-                replicas=known.replicas,
-                in_sync=known.in_sync,
-                log_start_offset=first.get(number, 0),
-                high_watermark=last.get(number, 0),
-            )
-            for number, known in sorted(partitions.items())
-        ]
-        return TopicInfo(topic, tuple(infos), config.own, sum(sizes.values()))
+        for info in await self.overview.describe([topic]):
+            return info
+        raise NotFound(f"topic '{topic}' does not exist")
+
+    async def describe_many(self, topics: Sequence[str]) -> list[TopicInfo]:
+        return await self.overview.describe(topics)
 
     async def create(self, spec: TopicSpec) -> None:
         replicas = await self._replication_factor(spec)
@@ -122,24 +110,6 @@ class Admin:
         except Disconnected:  # a broker that is away learns of the deletion before it serves again
             return node not in self.connection.nodes
         return False
-
-    async def _sizes(self, topic: str, partitions: Mapping[int, Leaders]) -> dict[int, int]:
-        """Bytes of each partition's leading replica; none where we are not allowed to ask."""
-        led: dict[int, list[int]] = {}
-        for number, known in partitions.items():
-            if known.leader >= 0:
-                led.setdefault(known.leader, []).append(number)
-        answers = await asyncio.gather(
-            *(self.connection.send(node, DescribeLogDirsRequest([(topic, part)])) for node, part in led.items())
-        )
-        folders = [folder for answer in answers for code, _, folder in answer.results if not code]
-        return {
-            number: size
-            for folder in folders
-            for _, replicas in folder
-            for number, size, _, is_future in replicas
-            if not is_future
-        }
 
     @property
     def _milliseconds(self) -> int:

@@ -11,6 +11,7 @@ from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.errors import kafka_errors
 from app.brokers.kafka.offsets import Offsets
 from app.brokers.kafka.options import KafkaOptions
+from app.brokers.kafka.overview import Overview
 from app.brokers.kafka.producing import Producing
 from app.brokers.kafka.reading import Reading
 from app.brokers.kafka.repeats import Repeats
@@ -39,7 +40,8 @@ class KafkaBroker:
         repeats = Repeats(self._directory, self._reading, window_ms=dedupe_window_secs * 1000, max_ids=dedupe_max_ids)
         self._producing = Producing(options, self._directory, repeats)
         self._offsets = Offsets(self._connection, self._directory)
-        self._admin = Admin(options, self._connection, self._directory, self._reading, self._offsets)
+        overview = Overview(self._connection, self._directory)
+        self._admin = Admin(options, self._connection, self._directory, self._reading, self._offsets, overview)
 
     @property
     def fault(self) -> str | None:
@@ -88,6 +90,9 @@ class KafkaBroker:
 
     async def describe(self, topic: str) -> TopicInfo:
         return await self._admin.describe(topic)
+
+    async def describe_many(self, topics: Sequence[str]) -> list[TopicInfo]:
+        return await self._admin.describe_many(topics)
 
     async def create(self, spec: TopicSpec) -> None:
         await self._admin.create(spec)

@@ -1,7 +1,7 @@
 """Which topics there are, who leads their partitions, how they are configured: asked for without creating anything."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -17,6 +17,9 @@ PARTITIONS_KEPT = 1.0
 """Seconds for which a topic that was seen is taken to exist still: a deletion elsewhere is noticed no later."""
 
 CONFIGS_KEPT = 5.0
+SERVED = (0, 5)
+"""Error codes of a topic that exists, though a leader may be missing."""
+
 TOPIC = 2
 DYNAMIC_TOPIC_CONFIG = 1
 """Resource type and config source of https://kafka.apache.org/protocol#The_Messages_DescribeConfigs."""
@@ -119,9 +122,24 @@ class Directory:
         """As the broker `node`, or any, knows it now. Raises NotFound, Disconnected."""
         answer = await self._connection.metadata([topic], node=node)
         code, _, _, partitions = answer.topics[0]
-        if code not in (0, 5):
+        if code not in SERVED:
             raise _unknown(code, topic)
-        return {number: Leaders(leader, tuple(r), tuple(i)) for _, number, leader, r, i, *_ in partitions}
+        return _leaders(partitions)
+
+    async def layouts(self, topics: Sequence[str]) -> dict[str, Mapping[int, Leaders]]:
+        """Those of the topics that exist, as they are now."""
+        if not topics:
+            return {}
+        answer = await self._connection.metadata(list(topics))
+        found = {name: _leaders(partitions) for code, name, _, partitions in answer.topics if code in SERVED}
+        return {name: found[name] for name in topics if name in found}
+
+    async def own_configs(self, topics: Sequence[str]) -> dict[str, Mapping[str, str]]:
+        """What is set for these topics themselves; nothing for those we may not ask about."""
+        if not topics:
+            return {}
+        answer = await self._connection.send_to_any(DescribeConfigsRequest([(TOPIC, name, None) for name in topics]))
+        return {name: _config(entries).own for code, _, _, name, entries in answer.resources if not code}
 
     async def names(self) -> dict[str, int]:
         """Every topic and the number of its partitions."""
@@ -156,6 +174,10 @@ def check_partition(topic: str, number: int, partitions: Mapping[int, Leaders]) 
     if number not in partitions:
         raise NotFound(f"partition {number} does not exist: topic '{topic}' has {len(partitions)}")
     return partitions[number]
+
+
+def _leaders(partitions: list[tuple[Any, ...]]) -> dict[int, Leaders]:
+    return {number: Leaders(leader, tuple(r), tuple(i)) for _, number, leader, r, i, *_ in partitions}
 
 
 def _unknown(code: int, topic: str) -> SluiceError:

@@ -106,6 +106,9 @@ class ReconnectingBroker:
     async def describe(self, topic: str) -> TopicInfo:
         return await self._watched(lambda: self._inner.describe(topic))
 
+    async def describe_many(self, topics: Sequence[str]) -> list[TopicInfo]:
+        return await self._watched(lambda: self._inner.describe_many(topics))
+
     async def create(self, spec: TopicSpec) -> None:
         await self._watched(lambda: self._inner.create(spec))
 

@@ -147,6 +147,10 @@ class SqliteBroker:
     async def describe(self, topic: str) -> TopicInfo:
         return self._parts().catalog.topic(topic).describe()
 
+    async def describe_many(self, topics: Sequence[str]) -> list[TopicInfo]:
+        known = self._parts().catalog.topics
+        return [await self.describe(topic) for topic in topics if topic in known]
+
     async def create(self, spec: TopicSpec) -> None:
         policy = check_embedded(spec)
         await self._change(create_topic(self._parts().catalog, spec, policy), alone=True)
