@@ -56,6 +56,14 @@ class Broker(Protocol):
         """Set the group's next offsets to read; durable as records are. Partitions not named keep theirs."""
         ...
 
+    async def forget(self, group: str, topic: str) -> None:
+        """Drop the group's offsets on this topic; none there is fine. Raises Conflict while the group reads it live."""
+        ...
+
+    async def offsets_at(self, topic: str, time_ms: int) -> dict[int, int]:
+        """Of each partition the offset of the first record that is not older; behind the last one, where none is."""
+        ...
+
     async def layout(self, topic: str) -> TopicLayout:
         """What a send has to know of the topic; may be a second old. Raises NotFound."""
         ...

@@ -7,10 +7,11 @@ from aiohttp import web
 from app.api.body import defer_continue
 from app.api.handlers.catalog import Streams
 from app.api.handlers.messages import Messages
+from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
 
 
-def routes(messages: Messages, streams: Streams, operations: Operations) -> Sequence[web.RouteDef]:
+def routes(messages: Messages, streams: Streams, offsets: OffsetsOf, operations: Operations) -> Sequence[web.RouteDef]:
     topic = "/streams/{stream}/topics/{topic}"
     table = (
         ("GET", "/health", operations.health),
@@ -30,5 +31,8 @@ def routes(messages: Messages, streams: Streams, operations: Operations) -> Sequ
         ("POST", "/streams/{stream}/topics", streams.create_topic),
         ("GET", topic, streams.show_topic),
         ("DELETE", topic, streams.delete_topic),
+        ("GET", f"{topic}/offsets", offsets.show),
+        ("PUT", f"{topic}/offsets", offsets.set),
+        ("DELETE", f"{topic}/offsets", offsets.forget),
     )
     return [web.route(method, path, handler, expect_handler=defer_continue) for method, path, handler in table]

@@ -7,6 +7,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from app.deadline import Deadline
 from app.gateway.consumer import Delivery
+from app.names import TopicName
 from app.resilience.budget import Lease
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "carries_events",
     "client_gone",
     "route_of",
+    "topic_of",
 ]
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -55,3 +57,8 @@ def client_gone(request: web.Request) -> bool:
 def carries_events(method: str, path: str) -> bool:
     """Whether a failure of this request has to say what became of the records."""
     return method == "POST" and path.endswith(("/messages", "/messages/batch", "/events"))
+
+
+def topic_of(request: web.Request) -> TopicName:
+    """The topic that the path names. Raises ValidationFailed, NotFound."""
+    return TopicName.address(request.match_info["stream"], request.match_info["topic"])

@@ -11,6 +11,7 @@ from aiohttp import web
 from app.api.app import create_app
 from app.api.handlers.catalog import Streams
 from app.api.handlers.messages import Messages
+from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
 from app.api.middleware import middlewares
 from app.api.parsing import Parser
@@ -24,6 +25,7 @@ from app.gateway.catalog import Catalog, Defaults
 from app.gateway.consumer import Consumer
 from app.gateway.health import Health
 from app.gateway.link import Link
+from app.gateway.offsets import Offsets
 from app.gateway.producer import Producer
 from app.ids import UuidSource
 from app.names import TopicName
@@ -87,6 +89,9 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
                 EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id),
             ),
             Streams(catalog, most_bytes=settings.max_request_body_size),
+            OffsetsOf(
+                Offsets(log, group_prefix=settings.consumer_group_prefix), most_bytes=settings.max_request_body_size
+            ),
             Operations(health, metrics, clock=time.time),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)

@@ -111,6 +111,15 @@ class MemoryBroker:
             self._partition(topic, partition)
         self._topic(topic).committed.setdefault(group, {}).update(offsets)
 
+    async def forget(self, group: str, topic: str) -> None:
+        self._topic(topic).committed.pop(group, None)
+
+    async def offsets_at(self, topic: str, time_ms: int) -> dict[int, int]:
+        return {
+            number: next((r.offset for r in partition.records if r.timestamp_ms >= time_ms), partition.high_watermark)
+            for number, partition in enumerate(self._topic(topic).partitions)
+        }
+
     async def topics(self) -> dict[str, int]:
         return {name: len(topic.partitions) for name, topic in self._topics.items()}
 

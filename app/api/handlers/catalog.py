@@ -6,9 +6,8 @@ from aiohttp import web
 
 from app.api import parsing, responses
 from app.api.body import read_body
-from app.api.state import CALL
+from app.api.state import CALL, topic_of
 from app.gateway.catalog import Catalog
-from app.names import TopicName
 
 
 class Streams:
@@ -49,14 +48,10 @@ class Streams:
         return responses.json_response([responses.topic_body(topic) for topic in topics])
 
     async def show_topic(self, request: web.Request) -> web.Response:
-        topic = await request[CALL].deadline.run(self._catalog.topic(_address(request)))
+        topic = await request[CALL].deadline.run(self._catalog.topic(topic_of(request)))
         return responses.json_response(responses.topic_body(topic))
 
     async def delete_topic(self, request: web.Request) -> web.Response:
         deadline = request[CALL].deadline
-        await deadline.run(self._catalog.delete_topic(_address(request), deadline))
+        await deadline.run(self._catalog.delete_topic(topic_of(request), deadline))
         return web.Response(status=HTTPStatus.NO_CONTENT)
-
-
-def _address(request: web.Request) -> TopicName:
-    return TopicName.address(request.match_info["stream"], request.match_info["topic"])

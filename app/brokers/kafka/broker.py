@@ -13,7 +13,7 @@ from app.brokers.kafka.offsets import Offsets
 from app.brokers.kafka.options import KafkaOptions
 from app.brokers.kafka.overview import Overview
 from app.brokers.kafka.producing import Producing
-from app.brokers.kafka.reading import Reading
+from app.brokers.kafka.reading import LATEST, Reading
 from app.brokers.kafka.repeats import Repeats
 from app.deadline import Clock, Deadline
 from app.record import Fetched, Limit, NewRecord, Outcome, Position
@@ -80,6 +80,14 @@ class KafkaBroker:
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         await self._offsets.commit(group, topic, offsets)
+
+    async def forget(self, group: str, topic: str) -> None:
+        await self._offsets.forget(group, topic)
+
+    async def offsets_at(self, topic: str, time_ms: int) -> dict[int, int]:
+        ends = await self._reading.ends(topic, LATEST)
+        found = await self._reading.ends(topic, time_ms)
+        return {number: found[number] if found.get(number, -1) >= 0 else end for number, end in ends.items()}
 
     async def layout(self, topic: str) -> TopicLayout:
         partitions = await self._directory.partitions(topic)

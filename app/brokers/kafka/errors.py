@@ -64,7 +64,7 @@ _POISON = (
     kafka.UnknownProducerId,
     kafka.ProducerFenced,
 )
-_LIVE_MEMBERS = frozenset({22, 25, 27})
+_LIVE_MEMBERS = frozenset({22, 25, 27, 68, 86})
 
 _FIELDS = {
     17: "name",

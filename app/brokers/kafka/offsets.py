@@ -18,9 +18,11 @@ from app.brokers.kafka.internals import (
     OffsetFetchRequest,
     Request,
 )
+from app.brokers.kafka.protocol import OffsetDeleteRequest
 from app.errors import Disconnected, PollFailed, SluiceError
 
 GROUP = 0
+UNKNOWN_GROUP = 69
 PATIENCE = 5.0
 """Seconds in which a group may find its coordinator: a new cluster makes its first one when first asked."""
 
@@ -51,6 +53,17 @@ class Offsets:
         answer = await self._ask(group, request, lambda answer: [code for _, code in answer.topics[0][1]])
         for _, code in answer.topics[0][1]:
             if code:
+                raise _refusal(code, topic)
+
+    async def forget(self, group: str, topic: str) -> None:
+        """As `Broker.forget`."""
+        partitions = list(await self._directory.partitions(topic))
+        answer = await self._ask(
+            group, OffsetDeleteRequest(group, topic, partitions), lambda answer: [answer.error_code]
+        )
+        codes = [answer.error_code, *(code for _, parts in answer.topics for _, code in parts)]
+        for code in codes:
+            if code not in (0, UNKNOWN_GROUP):
                 raise _refusal(code, topic)
 
     async def groups_on(self, topic: str, partitions: list[int]) -> list[str]:

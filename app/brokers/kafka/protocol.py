@@ -1,4 +1,5 @@
-"""What aiokafka lacks of Kafka's protocol: sizes of replicas (https://kafka.apache.org/protocol, API key 35)."""
+"""What aiokafka lacks of Kafka's protocol (https://kafka.apache.org/protocol): sizes of replicas (API key 35), and
+forgetting offsets (47)."""
 
 from typing import Any
 
@@ -58,3 +59,43 @@ class DescribeLogDirsRequest(Request[DescribeLogDirsRequest_v1]):  # type: ignor
 
     def build(self, request_struct_class: type[DescribeLogDirsRequest_v1]) -> Any:
         return request_struct_class(self._topics)
+
+
+class OffsetDeleteResponse_v0(Response):  # type: ignore[misc]  # noqa: N801  # as above
+    API_KEY = 47
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("error_code", Int16),
+        ("throttle_time_ms", Int32),
+        (
+            "topics",
+            Array(
+                ("topic", String("utf-8")),
+                ("partitions", Array(("partition", Int32), ("error_code", Int16))),
+            ),
+        ),
+    )
+
+
+class OffsetDeleteRequest_v0(RequestStruct):  # type: ignore[misc]  # noqa: N801  # as above
+    API_KEY = 47
+    API_VERSION = 0
+    RESPONSE_TYPE = OffsetDeleteResponse_v0
+    SCHEMA = Schema(
+        ("group", String("utf-8")),
+        ("topics", Array(("topic", String("utf-8")), ("partitions", Array(Int32)))),
+    )
+
+
+class OffsetDeleteRequest(Request[OffsetDeleteRequest_v0]):  # type: ignore[misc]  # aiokafka carries no types
+    """Drop a group's offsets on some partitions of a topic."""
+
+    API_KEY = 47
+
+    def __init__(self, group: str, topic: str, partitions: list[int]) -> None:
+        self._group = group
+        self._topic = topic
+        self._partitions = partitions
+
+    def build(self, request_struct_class: type[OffsetDeleteRequest_v0]) -> Any:
+        return request_struct_class(self._group, [(self._topic, self._partitions)])

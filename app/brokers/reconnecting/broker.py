@@ -85,6 +85,12 @@ class ReconnectingBroker:
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         await self._watched(lambda: self._inner.commit(group, topic, offsets))
 
+    async def forget(self, group: str, topic: str) -> None:
+        await self._watched(lambda: self._inner.forget(group, topic))
+
+    async def offsets_at(self, topic: str, time_ms: int) -> dict[int, int]:
+        return await self._watched(lambda: self._inner.offsets_at(topic, time_ms))
+
     async def layout(self, topic: str) -> TopicLayout:
         """While the broker is away: the last one known; of a topic never seen, waits until it is back."""
         while True:

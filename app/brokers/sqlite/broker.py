@@ -13,9 +13,9 @@ import apsw
 from app.broker import BrokerKind
 from app.brokers.sqlite.catalog import Catalog
 from app.brokers.sqlite.inbox import Job, Publish, Submission, Work
-from app.brokers.sqlite.jobs import commit_offsets, create_topic, delete_topic, ping
+from app.brokers.sqlite.jobs import commit_offsets, create_topic, delete_topic, forget_offsets, ping
 from app.brokers.sqlite.lock import OwnerLock
-from app.brokers.sqlite.reader import Readers, read_committed, read_page
+from app.brokers.sqlite.reader import Readers, first_since, read_committed, read_page
 from app.brokers.sqlite.retention import Retention
 from app.brokers.sqlite.schema import NotOurs
 from app.brokers.sqlite.windows import fill_windows
@@ -136,6 +136,17 @@ class SqliteBroker:
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         await self._change(commit_offsets(self._parts().catalog, group, topic, dict(offsets)))
+
+    async def forget(self, group: str, topic: str) -> None:
+        await self._change(forget_offsets(self._parts().catalog, group, topic))
+
+    async def offsets_at(self, topic: str, time_ms: int) -> dict[int, int]:
+        parts = self._parts()
+        found = {}
+        for partition in parts.catalog.topic(topic).partitions:
+            offset = await parts.readers.run(partial(first_since, partition_id=partition.id, time_ms=time_ms))
+            found[partition.number] = partition.next_offset if offset is None else partition.clamp(offset)
+        return found
 
     async def topics(self) -> dict[str, int]:
         return {name: len(topic.partitions) for name, topic in self._parts().catalog.topics.items()}

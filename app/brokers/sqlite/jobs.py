@@ -79,6 +79,16 @@ def commit_offsets(catalog: Catalog, group: str, name: str, offsets: Mapping[int
     return work
 
 
+def forget_offsets(catalog: Catalog, group: str, name: str) -> Work:
+    """Raises NotFound."""
+
+    def work(db: apsw.Connection) -> Done:
+        db.execute("DELETE FROM committed WHERE topic = ? AND consumer_group = ?", (catalog.topic(name).id, group))
+        return _nothing_more
+
+    return work
+
+
 def ping() -> Work:
     """Nothing, but the writer has to be able to begin a transaction."""
     return lambda _db: _nothing_more

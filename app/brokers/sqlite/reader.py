@@ -26,6 +26,9 @@ SELECT p.log_start, p.next_offset, b.base_offset, b.count, b.crc32, b.records
  WHERE p.id = ?1
  ORDER BY b.base_offset
 """
+_SINCE = """
+SELECT base_offset, count, crc32, records FROM batch WHERE partition = ? AND max_timestamp >= ? ORDER BY base_offset
+"""
 _COMMITTED = "SELECT partition, next_offset FROM committed WHERE topic = ? AND consumer_group = ?"
 
 
@@ -86,6 +89,19 @@ def read_page(db: apsw.Connection, partition_id: int, at: Position, limit: Limit
 def read_committed(db: apsw.Connection, topic_id: int, group: str) -> dict[int, int]:
     """Raises apsw.Error."""
     return dict(db.execute(_COMMITTED, (topic_id, group)))
+
+
+def first_since(db: apsw.Connection, partition_id: int, time_ms: int) -> int | None:
+    """The offset of the partition's first record that is not older. Raises PollFailed, apsw.Error."""
+    with closing(db.cursor()) as cursor:
+        for batch in map(Batch._make, cursor.execute(_SINCE, (partition_id, time_ms))):
+            try:
+                for offset, found in enumerate(decode(batch), batch.base_offset):
+                    if found.timestamp_ms >= time_ms:
+                        return offset
+            except Corrupt as error:
+                raise PollFailed(f"the batch at offset {batch.base_offset} can't be read: {error}") from error
+    return None
 
 
 class _Page:
