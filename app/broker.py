@@ -95,6 +95,13 @@ class BrokerAdmin(Protocol):
         """
         ...
 
+    async def alter(self, topic: str, *, partitions: int | None, configs: Mapping[str, str]) -> None:
+        """Return when the change can be seen: so many partitions, and these configs on top of those it has.
+
+        Raises NotFound, ValidationFailed (fewer partitions; the broker's reason), having changed nothing.
+        """
+        ...
+
     async def delete(self, topic: str) -> None:
         """Return when the topic is gone, with its records and committed offsets; its name can be used again at once."""
         ...

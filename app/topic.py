@@ -126,6 +126,13 @@ class TopicInfo:
         return sum(p.high_watermark - p.log_start_offset for p in self.partitions)
 
 
+def check_growth(now: int, wanted: int | None) -> int:
+    """How many partitions there shall be. Raises ValidationFailed for fewer than there are."""
+    if wanted is not None and wanted < now:
+        raise ValidationFailed.of("partitions", f"can't become fewer: the topic has {now}, not {wanted}")
+    return wanted or now
+
+
 def check_embedded(spec: TopicSpec) -> TopicConfigs:
     """Refuse what a one-node Kafka would refuse. Raises ValidationFailed."""
     for name in spec.configs:

@@ -107,14 +107,18 @@ class StreamBody(_Body):
     name: str
 
 
-class TopicBody(_Body):
-    name: str
-    partitions: Annotated[int, Field(strict=True, ge=1, le=MAX_PARTITIONS)] = 1
+class TopicChangeBody(_Body):
+    partitions: Annotated[int, Field(strict=True, ge=1, le=MAX_PARTITIONS)] | None = None
     retention_ms: Annotated[int, Field(strict=True, ge=-1, lt=2**63)] | None = None
     retention_bytes: Annotated[int, Field(strict=True, ge=-1, lt=2**63)] | None = None
     cleanup_policy: Annotated[str, StringConstraints(min_length=1)] | None = None
-    replication_factor: Annotated[int, Field(strict=True, ge=1, lt=2**15)] | None = None
     configs: Annotated[dict[str, Any], AfterValidator(_text_configs)] = {}
+
+
+class TopicBody(TopicChangeBody):
+    name: str
+    partitions: Annotated[int, Field(strict=True, ge=1, le=MAX_PARTITIONS)] = 1
+    replication_factor: Annotated[int, Field(strict=True, ge=1, lt=2**15)] | None = None
 
 
 class PollQuery(BaseModel):
@@ -234,6 +238,17 @@ def stream_name(body: bytes) -> str:
 def topic_spec(stream: str, body: bytes) -> tuple[TopicName, TopicSpec]:
     """The topic to create. Raises BadRequest, ValidationFailed."""
     asked = checked(TopicBody.model_validate, strict_json(body))
+    name = TopicName.create(stream, asked.name)
+    return name, TopicSpec(name.full, asked.partitions, _configs(asked), asked.replication_factor)
+
+
+def topic_change(body: bytes) -> tuple[int | None, Mapping[str, str]]:
+    """Partitions and configurations that a topic shall have. Raises BadRequest, ValidationFailed."""
+    asked = checked(TopicChangeBody.model_validate, strict_json(body))
+    return asked.partitions, _configs(asked)
+
+
+def _configs(asked: TopicChangeBody) -> dict[str, str]:
     configs: dict[str, str] = dict(asked.configs)
     shortcuts = {
         RETENTION_MS: asked.retention_ms,
@@ -243,8 +258,7 @@ def topic_spec(stream: str, body: bytes) -> tuple[TopicName, TopicSpec]:
     for config, value in shortcuts.items():
         if value is not None and configs.setdefault(config, str(value)) != str(value):
             raise ValidationFailed.of(f"configs.{config}", f"says {configs[config]!r}, its field says {str(value)!r}")
-    name = TopicName.create(stream, asked.name)
-    return name, TopicSpec(name.full, asked.partitions, configs, asked.replication_factor)
+    return configs
 
 
 def _document(body: bytes) -> tuple[Any, bytes]:

@@ -30,6 +30,7 @@ def routes(messages: Messages, streams: Streams, offsets: OffsetsOf, operations:
         ("GET", "/streams/{stream}/topics", streams.list_topics),
         ("POST", "/streams/{stream}/topics", streams.create_topic),
         ("GET", topic, streams.show_topic),
+        ("PATCH", topic, streams.alter_topic),
         ("DELETE", topic, streams.delete_topic),
         ("GET", f"{topic}/offsets", offsets.show),
         ("PUT", f"{topic}/offsets", offsets.set),

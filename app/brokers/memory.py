@@ -11,7 +11,7 @@ from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
 from app.errors import AlreadyExists, NotFound
 from app.record import Fetched, Limit, NewRecord, Outcome, Position, Record, Written, record_size
-from app.topic import PartitionInfo, TopicConfigs, TopicInfo, TopicLayout, TopicSpec, check_embedded
+from app.topic import PartitionInfo, TopicConfigs, TopicInfo, TopicLayout, TopicSpec, check_embedded, check_growth
 
 
 @dataclass(slots=True)
@@ -152,6 +152,14 @@ class MemoryBroker:
             partitions=[_Partition() for _ in range(spec.partitions)],
             seen=DedupeWindow(self._window, self._max_ids),
         )
+
+    async def alter(self, topic: str, *, partitions: int | None, configs: Mapping[str, str]) -> None:
+        found = self._topic(topic)
+        count = check_growth(len(found.partitions), partitions)
+        spec = replace(found.spec, partitions=count, configs={**found.spec.configs, **configs})
+        found.configs = check_embedded(spec)
+        found.spec = spec
+        found.partitions += [_Partition() for _ in range(count - len(found.partitions))]
 
     async def delete(self, topic: str) -> None:
         self._topic(topic)

@@ -1,7 +1,7 @@
 """Streams and topics: which there are, and new ones."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -110,6 +110,12 @@ class Catalog:
         """Raises NotFound."""
         await self._registry.refresh()
         return self._topic(await self._log.describe(name.full))
+
+    async def alter_topic(self, name: TopicName, partitions: int | None, configs: Mapping[str, str]) -> Topic:
+        """More partitions, configurations merged into those it has. Raises NotFound, ValidationFailed."""
+        await self._log.alter(name.full, partitions=partitions, configs=configs)
+        self.forget(name)
+        return await self.topic(name)
 
     async def delete_stream(self, name: str, deadline: Deadline) -> None:
         """With its topics. Raises NotFound, ValidationFailed for `-`."""

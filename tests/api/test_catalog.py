@@ -234,3 +234,49 @@ async def test_a_thousand_topics_are_listed_in_under_a_second(start, tmp_path):
         listed = await client.get(f"/streams/{stream}/topics")
         assert len(listed.body) == 1000
         assert time.monotonic() - begun < 1
+
+
+async def test_a_topic_gets_more_partitions_and_its_configurations_are_merged(any_client):
+    stream = await any_client.stream()
+    path = f"/streams/{stream}/topics/t"
+    await any_client.post(
+        f"/streams/{stream}/topics", {"name": "t", "retention_ms": 60000, "configs": {"segment.bytes": "1048576"}}
+    )
+    await any_client.post(f"{path}/messages", {"event": generic(), "partition_id": 0})
+    body = {"partitions": 4, "retention_bytes": 10**6, "configs": {"max.message.bytes": 5000}}
+    changed = await any_client("PATCH", path, json=body)
+    assert changed.status == 200
+    assert changed.body["partitions_count"] == 4
+    assert changed.body["configs"] == {
+        "retention.ms": "60000", "segment.bytes": "1048576", "retention.bytes": "1000000", "max.message.bytes": "5000",
+    }  # fmt: skip
+    assert (await any_client.get(path)).body == changed.body
+    assert (await any_client.post(f"{path}/messages", {"event": generic(), "partition_id": 3})).status == 201
+    assert (await any_client.poll(3, f"{path}/messages")).body["count"] == 1
+    assert (await any_client.poll(0, f"{path}/messages")).body["count"] == 1
+    too_large = await any_client.post(f"{path}/messages", {"event": generic("x" * 6000)})
+    assert too_large.status == 413
+    same = await any_client("PATCH", path, json={})
+    assert (same.body["configs"], same.body["partitions_count"]) == (changed.body["configs"], 4)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"partitions": 1}, {"partitions": 0}, {"partitions": 1001}, {"partitions": "3"}, {"configs": {"nonsense": "1"}},
+        {"partitions": 4, "configs": {"retention.ms": "soon"}}, {"name": "u"}, {"replication_factor": 1},
+        {"retention_ms": 1, "configs": {"retention.ms": "2"}}, {"cleanup_policy": "burn"},
+    ],
+)  # fmt: skip
+async def test_a_change_that_can_not_be_is_refused_and_changes_nothing(any_client, body):
+    stream = await any_client.stream()
+    path = f"/streams/{stream}/topics/t"
+    made = await any_client.post(f"/streams/{stream}/topics", {"name": "t", "partitions": 2})
+    answer = await any_client("PATCH", path, json=body)
+    assert (answer.status, answer.body["error"]) == (400, "validation_error")
+    assert (await any_client.get(path)).body == made.body
+
+
+async def test_a_topic_that_is_not_there_can_not_be_changed(any_client):
+    stream = await any_client.stream()
+    assert (await any_client("PATCH", f"/streams/{stream}/topics/t", json={"partitions": 3})).status == 404

@@ -86,3 +86,18 @@ async def test_a_deleted_topic_stays_deleted(durable, place):
             await log.describe(topic)
         await log.create(TopicSpec(topic, 1))
         assert await read_all(log, topic) == []
+
+
+async def test_what_was_altered_stays(durable, place):
+    topic = fresh_topic()
+    async with durable.open(place) as log:
+        await log.create(TopicSpec(topic, 1, {"retention.ms": "60000"}))
+        await publish(log, topic, record(b"before"))
+        await log.alter(topic, partitions=3, configs={"max.message.bytes": "5000"})
+        await publish(log, topic, record(b"after", partition=2))
+    async with durable.open(place) as log:
+        info = await log.describe(topic)
+        assert len(info.partitions) == 3
+        assert info.configs == {"retention.ms": "60000", "max.message.bytes": "5000"}
+        assert [r.value for r in await read_all(log, topic, 0)] == [b"before"]
+        assert [r.value for r in await read_all(log, topic, 2)] == [b"after"]

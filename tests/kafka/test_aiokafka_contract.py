@@ -49,6 +49,8 @@ SIGNATURES = {
     internals.FindCoordinatorRequest: ["coordinator_key", "coordinator_type"],
     internals.MetadataRequest: ["topics", "allow_auto_topic_creation"],
     internals.CreateTopicsRequest: ["create_topic_requests", "timeout", "validate_only"],
+    internals.CreatePartitionsRequest: ["topic_partitions", "timeout", "validate_only"],
+    internals.AlterConfigsRequest: ["resources", "validate_only"],
     internals.DeleteTopicsRequest: ["topics", "timeout"],
     internals.DescribeConfigsRequest: ["resources", "include_synonyms"],
     internals.ListGroupsRequest: [],

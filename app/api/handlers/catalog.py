@@ -51,6 +51,11 @@ class Streams:
         topic = await request[CALL].deadline.run(self._catalog.topic(topic_of(request)))
         return responses.json_response(responses.topic_body(topic))
 
+    async def alter_topic(self, request: web.Request) -> web.Response:
+        partitions, configs = parsing.topic_change((await read_body(request, most=self._most_bytes)).data)
+        work = self._catalog.alter_topic(topic_of(request), partitions, configs)
+        return responses.json_response(responses.topic_body(await request[CALL].deadline.run(work)))
+
     async def delete_topic(self, request: web.Request) -> web.Response:
         deadline = request[CALL].deadline
         await deadline.run(self._catalog.delete_topic(topic_of(request), deadline))

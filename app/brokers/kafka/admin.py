@@ -1,22 +1,29 @@
 """Topics of a Kafka cluster. Calls return when the change can be seen on every broker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.brokers.kafka.connection import Connection
-from app.brokers.kafka.directory import Directory
+from app.brokers.kafka.directory import TOPIC, Directory
 from app.brokers.kafka.errors import of_code, of_creation
-from app.brokers.kafka.internals import CreateTopicsRequest, DeleteTopicsRequest, Request
+from app.brokers.kafka.internals import (
+    AlterConfigsRequest,
+    CreatePartitionsRequest,
+    CreateTopicsRequest,
+    DeleteTopicsRequest,
+    Request,
+)
 from app.brokers.kafka.offsets import Offsets
 from app.brokers.kafka.options import KafkaOptions
 from app.brokers.kafka.overview import Overview
 from app.brokers.kafka.reading import LATEST, Reading
-from app.errors import UNKNOWN, Disconnected, NotFound
-from app.topic import MIN_INSYNC_REPLICAS, TopicInfo, TopicSpec
+from app.errors import UNKNOWN, Disconnected, NotFound, ValidationFailed
+from app.topic import MIN_INSYNC_REPLICAS, TopicInfo, TopicSpec, check_growth
 
 PAUSE = 0.02
+INVALID_REQUEST = 42
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,31 @@ class Admin:
             raise of_creation(code, sentence, spec.name)
         self.directory.forget(spec.name)
         await self._everywhere(lambda node: self._usable(spec, node), f"topic '{spec.name}' has no leaders yet")
+
+    async def alter(self, topic: str, partitions: int | None, configs: Mapping[str, str]) -> None:
+        """Configurations are checked before anything is changed. Kafka replaces all of them: they are merged here."""
+        now = len(await self.directory.fresh(topic))
+        count = check_growth(now, partitions)
+        merged = {**(await self.directory.own_configs([topic])).get(topic, {}), **configs}
+        if configs:
+            await self._alter_configs(topic, merged, validate_only=True)
+        if count > now:
+            request = CreatePartitionsRequest([(topic, (count, None))], self._milliseconds, validate_only=False)
+            _, code, sentence = (await self._change(request)).topic_errors[0]
+            if code:
+                raise of_creation(code, sentence, topic)
+        if configs:
+            await self._alter_configs(topic, merged, validate_only=False)
+        self.directory.forget(topic)
+        await self._everywhere(lambda node: self._usable(TopicSpec(topic, count), node), f"topic '{topic}' is changing")
+
+    async def _alter_configs(self, topic: str, configs: Mapping[str, str], *, validate_only: bool) -> None:
+        request = AlterConfigsRequest([(TOPIC, topic, list(configs.items()))], validate_only)
+        code, sentence, *_ = (await self._change(request)).resources[0]
+        if code == INVALID_REQUEST:
+            raise ValidationFailed.of("configs", sentence or "are refused by the broker")
+        if code:
+            raise of_creation(code, sentence, topic)
 
     async def delete(self, topic: str) -> None:
         partitions = sorted(await self.directory.fresh(topic))

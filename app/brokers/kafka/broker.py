@@ -105,6 +105,9 @@ class KafkaBroker:
     async def create(self, spec: TopicSpec) -> None:
         await self._admin.create(spec)
 
+    async def alter(self, topic: str, *, partitions: int | None, configs: Mapping[str, str]) -> None:
+        await self._admin.alter(topic, partitions, configs)
+
     async def delete(self, topic: str) -> None:
         await self._admin.delete(topic)
         self._producing.forget(topic)

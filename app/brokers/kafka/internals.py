@@ -21,6 +21,8 @@ from aiokafka.errors import (
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.admin import (
+    AlterConfigsRequest,
+    CreatePartitionsRequest,
     CreateTopicsRequest,
     DeleteTopicsRequest,
     DescribeConfigsRequest,
@@ -42,11 +44,13 @@ from app.record import Position
 
 __all__ = [
     "READ_COMMITTED",
+    "AlterConfigsRequest",
     "Array",
     "BatchBuilder",
     "Boolean",
     "Client",
     "CommittedRecords",
+    "CreatePartitionsRequest",
     "CreateTopicsRequest",
     "DeleteTopicsRequest",
     "DescribeConfigsRequest",

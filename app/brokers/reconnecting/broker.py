@@ -118,6 +118,9 @@ class ReconnectingBroker:
     async def create(self, spec: TopicSpec) -> None:
         await self._watched(lambda: self._inner.create(spec))
 
+    async def alter(self, topic: str, *, partitions: int | None, configs: Mapping[str, str]) -> None:
+        await self._watched(lambda: self._inner.alter(topic, partitions=partitions, configs=configs))
+
     async def delete(self, topic: str) -> None:
         await self._watched(lambda: self._inner.delete(topic))
 

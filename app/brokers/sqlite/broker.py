@@ -13,7 +13,7 @@ import apsw
 from app.broker import BrokerKind
 from app.brokers.sqlite.catalog import Catalog
 from app.brokers.sqlite.inbox import Job, Publish, Submission, Work
-from app.brokers.sqlite.jobs import commit_offsets, create_topic, delete_topic, forget_offsets, ping
+from app.brokers.sqlite.jobs import alter_topic, commit_offsets, create_topic, delete_topic, forget_offsets, ping
 from app.brokers.sqlite.lock import OwnerLock
 from app.brokers.sqlite.reader import Readers, first_since, read_committed, read_page
 from app.brokers.sqlite.retention import Retention
@@ -165,6 +165,9 @@ class SqliteBroker:
     async def create(self, spec: TopicSpec) -> None:
         policy = check_embedded(spec)
         await self._change(create_topic(self._parts().catalog, spec, policy), alone=True)
+
+    async def alter(self, topic: str, *, partitions: int | None, configs: Mapping[str, str]) -> None:
+        await self._change(alter_topic(self._parts().catalog, topic, partitions, configs), alone=True)
 
     async def delete(self, topic: str) -> None:
         await self._change(delete_topic(self._parts().catalog, topic), alone=True)

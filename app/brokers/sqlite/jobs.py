@@ -4,6 +4,7 @@ Each is work for the writer's transaction. It looks first, then writes; the cata
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from app.brokers.sqlite.catalog import Catalog, PartitionState, TopicState
 from app.brokers.sqlite.inbox import Done, Work
 from app.brokers.wakeups import PartitionKey
 from app.errors import AlreadyExists
-from app.topic import TopicConfigs, TopicSpec
+from app.topic import TopicConfigs, TopicSpec, check_embedded, check_growth
 
 VACUUM_PAGES = 256  # 1 MiB: a few milliseconds
 
@@ -32,17 +33,27 @@ def create_topic(catalog: Catalog, spec: TopicSpec, policy: TopicConfigs) -> Wor
     def work(db: apsw.Connection) -> Done:
         if spec.name in catalog.topics:
             raise AlreadyExists(f"topic '{spec.name}' exists already")
-        configs = msgspec.json.encode(dict(spec.configs)).decode()
-        db.execute("INSERT INTO topic (name, configs) VALUES (?, ?)", (spec.name, configs))
+        db.execute("INSERT INTO topic (name, configs) VALUES (?, ?)", (spec.name, _json(spec.configs)))
         topic_id = db.last_insert_rowid()
-        partitions = []
-        for number in range(spec.partitions):
-            db.execute("INSERT INTO partition (topic, number) VALUES (?, ?)", (topic_id, number))
-            partitions.append(PartitionState(db.last_insert_rowid(), number))
-        topic = TopicState(
-            topic_id, spec.name, dict(spec.configs), policy, tuple(partitions), seen=catalog.new_window()
-        )
+        partitions = _new_partitions(db, topic_id, range(spec.partitions))
+        topic = TopicState(topic_id, spec.name, dict(spec.configs), policy, partitions, seen=catalog.new_window())
         return partial(_added, catalog, topic)
+
+    return work
+
+
+def alter_topic(catalog: Catalog, name: str, partitions: int | None, configs: Mapping[str, str]) -> Work:
+    """Raises NotFound, ValidationFailed."""
+
+    def work(db: apsw.Connection) -> Done:
+        topic = catalog.topic(name)
+        count = check_growth(len(topic.partitions), partitions)
+        spec = TopicSpec(name, count, {**topic.configs, **configs})
+        policy = check_embedded(spec)
+        db.execute("UPDATE topic SET configs = ? WHERE id = ?", (_json(spec.configs), topic.id))
+        more = _new_partitions(db, topic.id, range(len(topic.partitions), count))
+        altered = replace(topic, configs=spec.configs, policy=policy, partitions=(*topic.partitions, *more))
+        return partial(_added, catalog, altered)
 
     return work
 
@@ -130,6 +141,18 @@ def vacuum() -> Work:
 
 def _nothing_more() -> Iterable[PartitionKey]:
     return ()
+
+
+def _new_partitions(db: apsw.Connection, topic_id: int, numbers: range) -> tuple[PartitionState, ...]:
+    made = []
+    for number in numbers:
+        db.execute("INSERT INTO partition (topic, number) VALUES (?, ?)", (topic_id, number))
+        made.append(PartitionState(db.last_insert_rowid(), number))
+    return tuple(made)
+
+
+def _json(configs: Mapping[str, str]) -> str:
+    return msgspec.json.encode(dict(configs)).decode()
 
 
 def _added(catalog: Catalog, topic: TopicState) -> Iterable[PartitionKey]:
