@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from app.deadline import Deadline
+from app.group import GroupInfo
 from app.record import Fetched, Limit, NewRecord, Outcome, Position
 from app.topic import TopicInfo, TopicLayout, TopicSpec
 
@@ -74,7 +75,15 @@ class Broker(Protocol):
 
 
 class BrokerAdmin(Protocol):
-    """Topics: which there are, what they are, new ones, fewer."""
+    """Topics: which there are, what they are, new ones, fewer; and the groups that read them."""
+
+    async def groups(self) -> list[GroupInfo]:
+        """Every consumer group that has committed an offset or has live members, by name."""
+        ...
+
+    async def group(self, name: str) -> GroupInfo:
+        """Raises NotFound."""
+        ...
 
     async def topics(self) -> dict[str, int]:
         """Every topic's name and number of partitions, internal ones included."""

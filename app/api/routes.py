@@ -6,12 +6,15 @@ from aiohttp import web
 
 from app.api.body import defer_continue
 from app.api.handlers.catalog import Streams
+from app.api.handlers.consumers import Groups
 from app.api.handlers.messages import Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
 
 
-def routes(messages: Messages, streams: Streams, offsets: OffsetsOf, operations: Operations) -> Sequence[web.RouteDef]:
+def routes(
+    messages: Messages, streams: Streams, offsets: OffsetsOf, groups: Groups, operations: Operations
+) -> Sequence[web.RouteDef]:
     topic = "/streams/{stream}/topics/{topic}"
     table = (
         ("GET", "/health", operations.health),
@@ -32,6 +35,8 @@ def routes(messages: Messages, streams: Streams, offsets: OffsetsOf, operations:
         ("GET", topic, streams.show_topic),
         ("PATCH", topic, streams.alter_topic),
         ("DELETE", topic, streams.delete_topic),
+        ("GET", "/consumers", groups.list),
+        ("GET", "/consumers/{group}", groups.show),
         ("GET", f"{topic}/offsets", offsets.show),
         ("PUT", f"{topic}/offsets", offsets.set),
         ("DELETE", f"{topic}/offsets", offsets.forget),

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from app.api.app import create_app
 from app.api.handlers.catalog import Streams
+from app.api.handlers.consumers import Groups
 from app.api.handlers.messages import Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
@@ -23,6 +24,7 @@ from app.errors import ResourceUnavailable
 from app.event import EventEncoder
 from app.gateway.catalog import Catalog, Defaults
 from app.gateway.consumer import Consumer
+from app.gateway.consumers import Consumers
 from app.gateway.health import Health
 from app.gateway.link import Link
 from app.gateway.offsets import Offsets
@@ -92,6 +94,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             OffsetsOf(
                 Offsets(log, group_prefix=settings.consumer_group_prefix), most_bytes=settings.max_request_body_size
             ),
+            Groups(Consumers(log, group_prefix=settings.consumer_group_prefix)),
             Operations(health, metrics, clock=time.time),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)

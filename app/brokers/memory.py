@@ -10,6 +10,7 @@ from app.brokers.dedupe import DedupeWindow
 from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
 from app.errors import AlreadyExists, NotFound
+from app.group import GroupInfo, empty_group, find_group
 from app.record import Fetched, Limit, NewRecord, Outcome, Position, Record, Written, record_size
 from app.topic import PartitionInfo, TopicConfigs, TopicInfo, TopicLayout, TopicSpec, check_embedded, check_growth
 
@@ -119,6 +120,16 @@ class MemoryBroker:
             number: next((r.offset for r in partition.records if r.timestamp_ms >= time_ms), partition.high_watermark)
             for number, partition in enumerate(self._topic(topic).partitions)
         }
+
+    async def groups(self) -> list[GroupInfo]:
+        committed: dict[str, dict[tuple[str, int], int]] = {}
+        for topic, found in self._topics.items():
+            for group, offsets in found.committed.items():
+                committed.setdefault(group, {}).update({(topic, number): at for number, at in offsets.items()})
+        return [empty_group(name, committed[name]) for name in sorted(committed)]
+
+    async def group(self, name: str) -> GroupInfo:
+        return find_group(name, await self.groups())
 
     async def topics(self) -> dict[str, int]:
         return {name: len(topic.partitions) for name, topic in self._topics.items()}

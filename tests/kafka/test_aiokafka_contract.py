@@ -52,6 +52,7 @@ SIGNATURES = {
     internals.CreatePartitionsRequest: ["topic_partitions", "timeout", "validate_only"],
     internals.AlterConfigsRequest: ["resources", "validate_only"],
     internals.DeleteTopicsRequest: ["topics", "timeout"],
+    internals.DescribeGroupsRequest: ["groups", "include_authorized_operations"],
     internals.DescribeConfigsRequest: ["resources", "include_synonyms"],
     internals.ListGroupsRequest: [],
     internals.Producer.send_batch: ["self", "batch", "topic", "partition"],

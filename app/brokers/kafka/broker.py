@@ -9,6 +9,7 @@ from app.brokers.kafka.admin import Admin
 from app.brokers.kafka.connection import Connection
 from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.errors import kafka_errors
+from app.brokers.kafka.groups import Groups
 from app.brokers.kafka.offsets import Offsets
 from app.brokers.kafka.options import KafkaOptions
 from app.brokers.kafka.overview import Overview
@@ -16,6 +17,7 @@ from app.brokers.kafka.producing import Producing
 from app.brokers.kafka.reading import LATEST, Reading
 from app.brokers.kafka.repeats import Repeats
 from app.deadline import Clock, Deadline
+from app.group import GroupInfo
 from app.record import Fetched, Limit, NewRecord, Outcome, Position
 from app.topic import TopicInfo, TopicLayout, TopicSpec
 
@@ -40,6 +42,7 @@ class KafkaBroker:
         repeats = Repeats(self._directory, self._reading, window_ms=dedupe_window_secs * 1000, max_ids=dedupe_max_ids)
         self._producing = Producing(options, self._directory, repeats)
         self._offsets = Offsets(self._connection, self._directory)
+        self._groups = Groups(self._offsets)
         overview = Overview(self._connection, self._directory)
         self._admin = Admin(options, self._connection, self._directory, self._reading, self._offsets, overview)
 
@@ -92,6 +95,12 @@ class KafkaBroker:
     async def layout(self, topic: str) -> TopicLayout:
         partitions = await self._directory.partitions(topic)
         return TopicLayout(len(partitions), (await self._directory.config(topic)).acted_on)
+
+    async def groups(self) -> list[GroupInfo]:
+        return await self._groups.all()
+
+    async def group(self, name: str) -> GroupInfo:
+        return await self._groups.one(name)
 
     async def topics(self) -> dict[str, int]:
         return await self._admin.topics()

@@ -12,6 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
     CorruptRecordException,
     KafkaConnectionError,
@@ -26,6 +27,7 @@ from aiokafka.protocol.admin import (
     CreateTopicsRequest,
     DeleteTopicsRequest,
     DescribeConfigsRequest,
+    DescribeGroupsRequest,
     ListGroupsRequest,
 )
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -54,6 +56,7 @@ __all__ = [
     "CreateTopicsRequest",
     "DeleteTopicsRequest",
     "DescribeConfigsRequest",
+    "DescribeGroupsRequest",
     "FetchRequest",
     "FindCoordinatorRequest",
     "Int16",
@@ -76,6 +79,7 @@ __all__ = [
     "dead_task",
     "forget_topic",
     "known_partitions",
+    "member_assignment",
 ]
 
 
@@ -160,6 +164,14 @@ class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka carr
                 self._aborted_producers.discard(batch.producer_id)
             return True
         return batch.is_transactional and batch.producer_id in self._aborted_producers
+
+
+def member_assignment(data: bytes) -> tuple[tuple[str, int], ...]:
+    """The partitions assigned to a member of a group, by topic. Raises whatever decoding raises."""
+    if not data:
+        return ()
+    assigned = ConsumerProtocolMemberAssignment.decode(data).partitions()
+    return tuple((partition.topic, partition.partition) for partition in assigned)
 
 
 def known_partitions(producer: Producer, topic: str) -> set[int]:

@@ -44,13 +44,25 @@ class Offsets:
         """As `Broker.committed`."""
         return await self._fetch(group, topic, list(await self._directory.partitions(topic)))
 
+    async def committed_everywhere(self, group: str) -> dict[tuple[str, int], int]:
+        """The group's next offsets on all topics."""
+        answer = await self.ask(group, OffsetFetchRequest(group, None), lambda answer: [answer.error_code])
+        if answer.error_code:
+            raise _refusal(answer.error_code, "")
+        return {
+            (topic, number): offset
+            for topic, partitions in answer.topics
+            for number, offset, _, code in partitions
+            if not code and offset >= 0
+        }
+
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         """As `Broker.commit`. Raises Conflict while the group has live members."""
         for partition in offsets:
             await self._directory.partition(topic, partition)
         wanted = [(partition, offset, "") for partition, offset in offsets.items()]
         request = OffsetCommitRequest(group, -1, "", -1, [(topic, wanted)])
-        answer = await self._ask(group, request, lambda answer: [code for _, code in answer.topics[0][1]])
+        answer = await self.ask(group, request, lambda answer: [code for _, code in answer.topics[0][1]])
         for _, code in answer.topics[0][1]:
             if code:
                 raise _refusal(code, topic)
@@ -58,7 +70,7 @@ class Offsets:
     async def forget(self, group: str, topic: str) -> None:
         """As `Broker.forget`."""
         partitions = list(await self._directory.partitions(topic))
-        answer = await self._ask(
+        answer = await self.ask(
             group, OffsetDeleteRequest(group, topic, partitions), lambda answer: [answer.error_code]
         )
         codes = [answer.error_code, *(code for _, parts in answer.topics for _, code in parts)]
@@ -74,7 +86,7 @@ class Offsets:
             async with at_once:
                 return bool(await self._fetch(group, topic, partitions))
 
-        groups = await self._groups()
+        groups = await self.groups()
         return [group for group, found in zip(groups, await asyncio.gather(*map(has, groups)), strict=True) if found]
 
     async def gone(self, groups: list[str], topic: str, partitions: list[int]) -> None:
@@ -87,7 +99,8 @@ class Offsets:
                     raise Disconnected(f"topic '{topic}' is deleted, but offsets committed on it are still there")
                 await asyncio.sleep(PAUSE)
 
-    async def _groups(self) -> list[str]:
+    async def groups(self) -> list[str]:
+        """Every group, by name, those without offsets included."""
         found: set[str] = set()
         for node in self._connection.nodes:
             answer = await self._connection.send(node, ListGroupsRequest(), lane=LANE)
@@ -100,7 +113,7 @@ class Offsets:
 
     async def _fetch(self, group: str, topic: str, partitions: list[int]) -> dict[int, int]:
         request = OffsetFetchRequest(group, [(topic, partitions)])
-        answer = await self._ask(group, request, lambda answer: [answer.error_code])
+        answer = await self.ask(group, request, lambda answer: [answer.error_code])
         if answer.error_code:
             raise _refusal(answer.error_code, topic)
         found = {}
@@ -111,7 +124,7 @@ class Offsets:
                 found[number] = offset
         return found
 
-    async def _ask(self, group: str, request: Request, codes: Callable[[Any], list[int]]) -> Any:
+    async def ask(self, group: str, request: Request, codes: Callable[[Any], list[int]]) -> Any:
         """The answer of the group's coordinator, wherever it moved."""
         until = asyncio.get_running_loop().time() + PATIENCE
         while True:

@@ -13,6 +13,7 @@ from app.broker import BrokerKind, Log
 from app.brokers.reconnecting.session import Session
 from app.deadline import Deadline
 from app.errors import NOT_WRITTEN, CircuitOpen, DeadlineExceeded, Disconnected, NotFound, Overloaded
+from app.group import GroupInfo
 from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position
 from app.resilience.breaker import CircuitBreaker, Permit, Rejected
 from app.topic import TopicInfo, TopicLayout, TopicSpec
@@ -105,6 +106,12 @@ class ReconnectingBroker:
                 raise
             else:
                 return found
+
+    async def groups(self) -> list[GroupInfo]:
+        return await self._watched(self._inner.groups)
+
+    async def group(self, name: str) -> GroupInfo:
+        return await self._watched(lambda: self._inner.group(name))
 
     async def topics(self) -> dict[str, int]:
         return await self._watched(self._inner.topics)

@@ -15,7 +15,7 @@ from app.brokers.sqlite.catalog import Catalog
 from app.brokers.sqlite.inbox import Job, Publish, Submission, Work
 from app.brokers.sqlite.jobs import alter_topic, commit_offsets, create_topic, delete_topic, forget_offsets, ping
 from app.brokers.sqlite.lock import OwnerLock
-from app.brokers.sqlite.reader import Readers, first_since, read_committed, read_page
+from app.brokers.sqlite.reader import Readers, first_since, read_committed, read_groups, read_page
 from app.brokers.sqlite.retention import Retention
 from app.brokers.sqlite.schema import NotOurs
 from app.brokers.sqlite.windows import fill_windows
@@ -23,6 +23,7 @@ from app.brokers.sqlite.writer import Writer
 from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
 from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, NotFound, ResourceUnavailable, SluiceError
+from app.group import GroupInfo, find_group
 from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position
 from app.topic import TopicInfo, TopicLayout, TopicSpec, check_embedded
 
@@ -147,6 +148,12 @@ class SqliteBroker:
             offset = await parts.readers.run(partial(first_since, partition_id=partition.id, time_ms=time_ms))
             found[partition.number] = partition.next_offset if offset is None else partition.clamp(offset)
         return found
+
+    async def groups(self) -> list[GroupInfo]:
+        return await self._parts().readers.run(read_groups)
+
+    async def group(self, name: str) -> GroupInfo:
+        return find_group(name, await self.groups())
 
     async def topics(self) -> dict[str, int]:
         return {name: len(topic.partitions) for name, topic in self._parts().catalog.topics.items()}

@@ -13,6 +13,7 @@ import apsw
 from app.brokers.sqlite.batches import Batch, Corrupt, as_record, decode
 from app.brokers.sqlite.schema import open_reader
 from app.errors import NotFound, PollFailed
+from app.group import GroupInfo, empty_group
 from app.record import Fetched, Limit, Position, Record
 
 T = TypeVar("T")
@@ -25,6 +26,10 @@ SELECT p.log_start, p.next_offset, b.base_offset, b.count, b.crc32, b.records
        coalesce((SELECT max(base_offset) FROM batch WHERE partition = ?1 AND base_offset <= ?2), 0)
  WHERE p.id = ?1
  ORDER BY b.base_offset
+"""
+_GROUPS = """
+SELECT consumer_group, topic.name, partition, next_offset FROM committed JOIN topic ON topic.id = committed.topic
+ORDER BY consumer_group, topic.name, partition
 """
 _SINCE = """
 SELECT base_offset, count, crc32, records FROM batch WHERE partition = ? AND max_timestamp >= ? ORDER BY base_offset
@@ -89,6 +94,14 @@ def read_page(db: apsw.Connection, partition_id: int, at: Position, limit: Limit
 def read_committed(db: apsw.Connection, topic_id: int, group: str) -> dict[int, int]:
     """Raises apsw.Error."""
     return dict(db.execute(_COMMITTED, (topic_id, group)))
+
+
+def read_groups(db: apsw.Connection) -> list[GroupInfo]:
+    """By name. Raises apsw.Error."""
+    committed: dict[str, dict[tuple[str, int], int]] = {}
+    for group, topic, number, offset in db.execute(_GROUPS):
+        committed.setdefault(group, {})[topic, number] = offset
+    return [empty_group(name, offsets) for name, offsets in committed.items()]
 
 
 def first_since(db: apsw.Connection, partition_id: int, time_ms: int) -> int | None:
