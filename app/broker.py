@@ -57,6 +57,10 @@ class Broker(Protocol):
         """Set the group's next offsets to read; durable as records are. Partitions not named keep theirs."""
         ...
 
+    async def check_free(self, group: str) -> None:
+        """Raises Conflict while the group has live members, who commit for it; may be a second old."""
+        ...
+
     async def forget(self, group: str, topic: str) -> None:
         """Drop the group's offsets on this topic; none there is fine. Raises Conflict while the group reads it live."""
         ...

@@ -112,6 +112,9 @@ class MemoryBroker:
             self._partition(topic, partition)
         self._topic(topic).committed.setdefault(group, {}).update(offsets)
 
+    async def check_free(self, group: str) -> None:
+        """Nobody is a member of a group on this log."""
+
     async def forget(self, group: str, topic: str) -> None:
         self._topic(topic).committed.pop(group, None)
 

@@ -57,7 +57,9 @@ class Consumer:
         self._stopping.set()
 
     async def poll(self, topic: TopicName, poll: Poll, deadline: Deadline) -> Delivery:
-        """At least once: offsets are committed only after the answer was written. Raises NotFound, Disconnected.
+        """At least once: offsets are committed only after the answer was written.
+
+        Raises NotFound, Disconnected, Conflict (`auto_commit` for a group with live members).
 
         `auto_commit` polls of one (consumer, topic, partition) take turns, from the look at the committed offset until
         its commit; none of them holds the turn while it waits for messages.
@@ -70,6 +72,8 @@ class Consumer:
             if waited is not None:
                 self._observe(topic, waited, perf_counter() - started)
                 return Delivery(waited, _nothing_to_settle)
+        if poll.auto_commit:
+            await deadline.run(self._broker.check_free(self._group(poll)))
         while True:
             turn = (poll.consumer_id, topic.full, poll.partition) if poll.auto_commit else None
             if turn:

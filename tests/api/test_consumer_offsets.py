@@ -145,7 +145,12 @@ async def test_a_group_with_live_members_is_not_overwritten(start, kafka):
             for answer in (
                 await client("PUT", f"{path}/offsets", json={"to": "latest"}, params={"consumer_id": "live"}),
                 await client("DELETE", f"{path}/offsets", params={"consumer_id": "live"}),
+                await client.poll(0, f"{path}/messages", consumer_id="live", auto_commit="true"),
             ):
                 assert (answer.status, answer.body["error"]) == (409, "conflict")
+            assert (await client.poll(0, f"{path}/messages", consumer_id="live")).status == 200
         finally:
             member.close()
+        await asyncio.sleep(1.1)
+        polled = await client.poll(0, f"{path}/messages", consumer_id="live", auto_commit="true")
+        assert polled.status == 200

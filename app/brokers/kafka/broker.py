@@ -63,6 +63,7 @@ class KafkaBroker:
         await self._reading.close()
         await self._connection.close()
         self._directory.clear()
+        self._groups.clear()
 
     async def ping(self) -> None:
         with kafka_errors("a ping"):
@@ -83,6 +84,9 @@ class KafkaBroker:
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         await self._offsets.commit(group, topic, offsets)
+
+    async def check_free(self, group: str) -> None:
+        await self._groups.check_free(group)
 
     async def forget(self, group: str, topic: str) -> None:
         await self._offsets.forget(group, topic)

@@ -5,10 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.brokers.kafka.internals import DescribeGroupsRequest, member_assignment
+from app.brokers.kafka.memory import Memory
 from app.brokers.kafka.offsets import Offsets
+from app.errors import Conflict
 from app.group import GroupInfo, Member, find_group
 
 AT_ONCE = 16
+LIVE_KEPT = 1.0
+"""Seconds for which a group is taken to have, or to have no, live members."""
+
 DEAD = "Dead"
 
 
@@ -17,6 +22,15 @@ class Groups:
 
     def __init__(self, offsets: Offsets) -> None:
         self._offsets = offsets
+        self._live = Memory(self._is_live, LIVE_KEPT)
+
+    async def check_free(self, group: str) -> None:
+        """As `Broker.check_free`."""
+        if await self._live.get(group):
+            raise Conflict(f"the consumer group '{group}' has live members, who commit for it")
+
+    def clear(self) -> None:
+        self._live.clear()
 
     async def all(self) -> list[GroupInfo]:
         """By name."""
@@ -34,6 +48,11 @@ class Groups:
         """Raises NotFound."""
         group = await self._find(name)
         return find_group(name, [group] if group else [])
+
+    async def _is_live(self, name: str) -> bool:
+        answer = await self._offsets.ask(name, DescribeGroupsRequest([name]), _codes)
+        code, _, _, _, _, members, *_ = answer.groups[0]
+        return not code and bool(members)
 
     async def _find(self, name: str) -> GroupInfo | None:
         answer = await self._offsets.ask(name, DescribeGroupsRequest([name]), _codes)

@@ -86,6 +86,9 @@ class ReconnectingBroker:
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         await self._watched(lambda: self._inner.commit(group, topic, offsets))
 
+    async def check_free(self, group: str) -> None:
+        await self._watched(lambda: self._inner.check_free(group))
+
     async def forget(self, group: str, topic: str) -> None:
         await self._watched(lambda: self._inner.forget(group, topic))
 

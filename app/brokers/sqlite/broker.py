@@ -138,6 +138,9 @@ class SqliteBroker:
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         await self._change(commit_offsets(self._parts().catalog, group, topic, dict(offsets)))
 
+    async def check_free(self, group: str) -> None:
+        """Nobody is a member of a group on this log."""
+
     async def forget(self, group: str, topic: str) -> None:
         await self._change(forget_offsets(self._parts().catalog, group, topic))
 

@@ -1,0 +1,61 @@
+"""Answers of the cluster, kept for a moment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from app.errors import Disconnected
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Kept(Generic[T]):
+    answer: "asyncio.Task[T]"
+    until: float
+
+
+class Memory(Generic[T]):
+    """Answers kept for some seconds; many who ask at once cause one question. Failures are not kept."""
+
+    def __init__(self, ask: Callable[[str], Awaitable[T]], seconds: float) -> None:
+        self._ask = ask
+        self._seconds = seconds
+        self._kept: dict[str, _Kept[T]] = {}
+
+    async def get(self, name: str) -> T:
+        now = asyncio.get_running_loop().time()
+        kept = self._kept.get(name)
+        if kept is None or (kept.answer.done() and now >= kept.until):
+            self._drop_old(now)
+            kept = self._kept[name] = _Kept(asyncio.ensure_future(self._ask(name)), now + self._seconds)
+            kept.answer.add_done_callback(lambda task: self._drop_failed(name, task))
+        await asyncio.wait({kept.answer})
+        if kept.answer.cancelled():
+            raise Disconnected("the connection to Kafka was closed")
+        return kept.answer.result()
+
+    def remembered(self, name: str) -> T | None:
+        """The answer, if it is here and not too old."""
+        kept = self._kept.get(name)
+        if kept is None or not kept.answer.done() or asyncio.get_running_loop().time() >= kept.until:
+            return None
+        return kept.answer.result()
+
+    def forget(self, name: str) -> None:
+        self._kept.pop(name, None)
+
+    def clear(self) -> None:
+        for kept in self._kept.values():
+            kept.answer.cancel()
+        self._kept.clear()
+
+    def _drop_failed(self, name: str, task: "asyncio.Task[T]") -> None:
+        failed = task.cancelled() or task.exception() is not None
+        if failed and name in self._kept and self._kept[name].answer is task:
+            del self._kept[name]
+
+    def _drop_old(self, now: float) -> None:
+        for name in [name for name, kept in self._kept.items() if kept.answer.done() and now >= kept.until]:
+            del self._kept[name]
