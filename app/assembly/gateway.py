@@ -60,13 +60,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     status = ConnectionStatus(metrics, bare.kind)
     log = reconnecting(bare, settings, status, metrics) if bare.kind == "kafka" else bare
     catalog = make_catalog(settings, log)
-    link = Link(
-        log,
-        catalog,
-        status=status,
-        probe_interval=settings.health_check_interval_secs,
-        backoff=make_backoff(settings),
-    )
+    probe = settings.health_check_interval_secs
+    link = Link(log, catalog, status=status, probe_interval=probe, backoff=make_backoff(settings))
     consumer = Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics)
     health = Health(log, connected=lambda: link.connected)
     deadlines = Deadlines()
@@ -83,18 +78,14 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             budget=budget,
             longest=settings.operation_timeout_secs,
         )
+        producer = Producer(
+            log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics
+        )
+        encoder = EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id)
         table = routes(
-            make_messages(
-                settings,
-                Producer(log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics),
-                consumer,
-                EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id),
-            ),
+            make_messages(settings, producer, consumer, encoder),
             Streams(catalog, most_bytes=settings.max_request_body_size),
-            OffsetsOf(
-                Offsets(log, group_prefix=settings.consumer_group_prefix), most_bytes=settings.max_request_body_size
-            ),
-            Groups(Consumers(log, group_prefix=settings.consumer_group_prefix)),
+            *make_groups(settings, log),
             Operations(health, metrics, clock=time.time),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)
@@ -120,4 +111,12 @@ def make_messages(settings: Settings, producer: Producer, consumer: Consumer, en
         default=TopicName.create(settings.default_stream, settings.default_topic),
         most_bytes=settings.max_request_body_size,
         most_polled=settings.poll_max_count,
+    )
+
+
+def make_groups(settings: Settings, log: Log) -> tuple[OffsetsOf, Groups]:
+    prefix = settings.consumer_group_prefix
+    return (
+        OffsetsOf(Offsets(log, group_prefix=prefix), most_bytes=settings.max_request_body_size),
+        Groups(Consumers(log, group_prefix=prefix)),
     )
