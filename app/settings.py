@@ -73,6 +73,7 @@ class Settings(BaseModel):
     circuit_breaker_failure_threshold: Positive = 5
     circuit_breaker_success_threshold: Positive = 2
     circuit_breaker_open_duration_secs: Annotated[float, Field(gt=0)] = 30
+    stats_cache_ttl_secs: Annotated[float, Field(gt=0)] = 5
     health_check_interval_secs: Annotated[float, Field(gt=0)] = 30
 
     log_level: str = "info"

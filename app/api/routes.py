@@ -19,6 +19,7 @@ def routes(
     table = (
         ("GET", "/health", operations.health),
         ("GET", "/ready", operations.ready),
+        ("GET", "/stats", operations.stats),
         ("GET", "/metrics", operations.metrics),
         ("POST", "/messages", messages.send),
         ("GET", "/messages", messages.poll),

@@ -29,6 +29,7 @@ from app.gateway.health import Health
 from app.gateway.link import Link
 from app.gateway.offsets import Offsets
 from app.gateway.producer import Producer
+from app.gateway.stats import Stats
 from app.ids import UuidSource
 from app.names import TopicName
 from app.resilience.budget import ByteBudget
@@ -65,10 +66,12 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     consumer = Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics)
     health = Health(log, connected=lambda: link.connected)
     deadlines = Deadlines()
+    stats = Stats(catalog, interval=settings.stats_cache_ttl_secs, monotonic=time.monotonic)
     try:
         await link.start(_FIRST_TRY_SECONDS)
         if settings.startup_require_broker and not link.connected:
             raise ResourceUnavailable("the broker is away, and STARTUP_REQUIRE_BROKER is set")
+        stats.start()
         budget = ByteBudget(settings.max_inflight_bytes)
         metrics.inflight_bytes.set_function(lambda: budget.used)
         onion = middlewares(
@@ -86,11 +89,12 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             make_messages(settings, producer, consumer, encoder),
             Streams(catalog, most_bytes=settings.max_request_body_size),
             *make_groups(settings, log),
-            Operations(health, metrics, clock=time.time),
+            Operations(health, stats, metrics, clock=time.time),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)
         yield Gateway(app, log, health, consumer, deadlines, budget)
     finally:
+        await stats.stop()
         await link.stop()
 
 

@@ -1,6 +1,8 @@
 """GET /health, /ready and /metrics (API 5)."""
 
+import asyncio
 import re
+import time
 
 from samples import generic
 
@@ -72,3 +74,34 @@ async def test_openmetrics_is_given_to_those_who_accept_it(client):
     answer = await client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
     assert answer.body.endswith(b"# EOF\n")
+
+
+async def test_totals_are_read_in_the_background(start, broker_url):
+    async with start(BROKER_URL=broker_url, STATS_CACHE_TTL_SECS="0.1", DEFAULT_STREAM="stats-1") as client:
+        before = await totals(client)
+        stream = await client.stream()
+        await client.post(f"/streams/{stream}/topics", {"name": "t"})
+        await client.post(f"/streams/{stream}/topics/t/messages", {"event": generic()})
+        until = time.monotonic() + 10
+        while (after := await totals(client))["total_messages"] == before["total_messages"]:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.05)
+        assert after["streams_count"] == before["streams_count"] + 1
+        assert after["topics_count"] == before["topics_count"] + 1
+        assert after["total_size_bytes"] > before["total_size_bytes"]
+        assert after["uptime_seconds"] > before["uptime_seconds"]
+        assert 0 <= after["cache_age_seconds"] < 5
+        assert after["cache_stale"] is False
+
+
+async def totals(client) -> dict:
+    """The first ones that were read."""
+    while (answer := await client.get("/stats")).body["streams_count"] is None:
+        await asyncio.sleep(0.02)
+    return answer.body
+
+
+async def test_without_a_broker_the_totals_are_said_to_be_stale(start):
+    async with start(BROKER_URL="kafka://127.0.0.1:1", RECONNECT_MAX_DELAY_MS="1000") as client:
+        answer = await client.get("/stats")
+        assert (answer.status, answer.body["streams_count"], answer.body["cache_stale"]) == (200, None, True)

@@ -1,4 +1,4 @@
-"""Health, readiness and metrics: what operators and their machines ask for."""
+"""Health, readiness, totals and metrics: what operators and their machines ask for."""
 
 from http import HTTPStatus
 
@@ -7,14 +7,16 @@ from aiohttp import hdrs, web
 from app.api.responses import json_response, time_text
 from app.deadline import Clock
 from app.gateway.health import Health
+from app.gateway.stats import Stats
 from app.telemetry.metrics import Metrics
 
 
 class Operations:
-    """Handlers for `/health`, `/ready` and `/metrics`."""
+    """Handlers for `/health`, `/ready`, `/stats` and `/metrics`."""
 
-    def __init__(self, health: Health, metrics: Metrics, *, clock: Clock) -> None:
+    def __init__(self, health: Health, stats: Stats, metrics: Metrics, *, clock: Clock) -> None:
         self._health = health
+        self._stats = stats
         self._metrics = metrics
         self._clock = clock
 
@@ -36,6 +38,21 @@ class Operations:
 
     async def ready(self, _request: web.Request) -> web.Response:
         return web.Response(status=HTTPStatus.OK if self._health.ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def stats(self, _request: web.Request) -> web.Response:
+        found = self._stats.snapshot()
+        totals = found.totals
+        return json_response(
+            {
+                "streams_count": totals and totals.streams,
+                "topics_count": totals and totals.topics,
+                "total_messages": totals and totals.messages,
+                "total_size_bytes": totals and totals.size_bytes,
+                "uptime_seconds": round(found.uptime, 3),
+                "cache_age_seconds": None if found.age is None else round(found.age, 3),
+                "cache_stale": found.stale,
+            }
+        )
 
     async def metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._metrics.expose(request.headers.get(hdrs.ACCEPT, ""))

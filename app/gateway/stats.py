@@ -1,0 +1,76 @@
+"""Totals over the whole log, read in the background: asking for them costs the broker nothing."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from app.errors import SluiceError
+from app.gateway.catalog import Catalog
+
+_STALE_AFTER = 2
+"""Times the interval."""
+
+
+class Totals(NamedTuple):
+    """What is visible of the log, internal topics left out."""
+
+    streams: int
+    topics: int
+    messages: int
+    size_bytes: int
+
+
+class Snapshot(NamedTuple):
+    """`totals` and their `age` in seconds; None before they were first read. `stale`: the last readings failed."""
+
+    totals: Totals | None
+    age: float | None
+    stale: bool
+    uptime: float
+
+
+class Stats:
+    """Reads the totals every `interval` seconds, and keeps the last ones when that fails."""
+
+    def __init__(self, catalog: Catalog, *, interval: float, monotonic: Callable[[], float]) -> None:
+        self._catalog = catalog
+        self._interval = interval
+        self._monotonic = monotonic
+        self._started_at = monotonic()
+        self._totals: Totals | None = None
+        self._read_at: float | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._forever(), name="stats")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def snapshot(self) -> Snapshot:
+        """What is known now; asks nobody."""
+        now = self._monotonic()
+        age = None if self._read_at is None else now - self._read_at
+        stale = age is None or age > _STALE_AFTER * self._interval
+        return Snapshot(self._totals, age, stale, now - self._started_at)
+
+    async def _forever(self) -> None:
+        while True:
+            with contextlib.suppress(SluiceError, TimeoutError):
+                async with asyncio.timeout(max(self._interval, 1)):
+                    await self._read()
+            await asyncio.sleep(self._interval)
+
+    async def _read(self) -> None:
+        streams = await self._catalog.streams()
+        self._totals = Totals(
+            len(streams),
+            sum(stream.topics_count for stream in streams),
+            sum(stream.messages_count for stream in streams),
+            sum(stream.size_bytes for stream in streams),
+        )
+        self._read_at = self._monotonic()
