@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from dataclasses import dataclass, field
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from support import fresh_topic, publish, record
@@ -165,6 +165,7 @@ def test_a_broker_behaves_like_lists(implementation, place):
             max_examples=implementation.model_runs,
             stateful_step_count=25,
             deadline=None,
+            phases=set(Phase) - ({Phase.shrink} if implementation.model_runs < 10 else set()),  # it would take minutes
             database=None,
             suppress_health_check=list(HealthCheck),
         ),

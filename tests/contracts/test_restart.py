@@ -53,11 +53,6 @@ async def test_committed_offsets_stay(durable, place):
         assert await log.committed(f"http-{topic}", topic) == {0: 3, 1: 4}
 
 
-def identified(event_id: str, **rest):
-    """A record as the gateway makes them: its id stands in a header, too."""
-    return record(event_id=event_id, headers=(("event-id", event_id.encode()),), **rest)
-
-
 async def test_a_repeat_is_known_after_a_restart(durable, place):
     if not durable.can.dedupe:
         pytest.skip("keeps no dedupe window")
@@ -65,9 +60,9 @@ async def test_a_repeat_is_known_after_a_restart(durable, place):
     ids = [str(uuid.uuid4()) for _ in range(20)]
     async with durable.open(place) as log:
         await log.create(TopicSpec(topic, 3))
-        first = [(await publish(log, topic, identified(i, partition=n % 3)))[0] for n, i in enumerate(ids)]
+        first = [(await publish(log, topic, record(event_id=i, partition=n % 3)))[0] for n, i in enumerate(ids)]
     async with durable.open(place) as log:
-        again = await publish(log, topic, *(identified(event_id) for event_id in ids))
+        again = await publish(log, topic, *(record(event_id=event_id) for event_id in ids))
         assert [(o.partition, o.offset, o.timestamp_ms) for o in again] == [
             (o.partition, o.offset, o.timestamp_ms) for o in first
         ]
