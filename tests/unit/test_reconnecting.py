@@ -22,11 +22,15 @@ class Away(MemoryBroker):
         self.cut = False
         self.doubt = self.moved = False
         self.deaf = False
+        self.mistakes = 0
         self.opened = 0
         self.calls = 0
 
     async def open(self) -> None:
         self._check()
+        if self.mistakes:
+            self.mistakes -= 1
+            raise KeyError("a mistake of ours")
         self.opened += 1
         self.fault = None
         self.deaf = self.moved = False
@@ -219,4 +223,15 @@ async def test_after_the_last_attempt_there_is_a_rest_and_then_the_next_session(
     away.cut = False
     [outcome] = await asyncio.wait_for(sending, 10)
     assert isinstance(outcome, Written)
+    await log.close()
+
+
+async def test_a_mistake_while_connecting_does_not_end_the_attempts(away):
+    log = wrapped(away)
+    await log.open()
+    await log.create(TopicSpec(TOPIC, 1))
+    away.mistakes, away.fault = 2, "broken"
+    [outcome] = await publish(log, TOPIC, record(), seconds=10)
+    assert isinstance(outcome, Written)
+    assert away.mistakes == 0
     await log.close()

@@ -6,11 +6,18 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt, stop_never
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    RetryError,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_never,
+)
 
 from app.broker import Log
 from app.deadline import Deadline
-from app.errors import Disconnected, ResourceUnavailable, SluiceError
+from app.errors import Disconnected, SluiceError
 from app.resilience.backoff import Backoff
 from app.telemetry.logs import get_logger
 
@@ -157,7 +164,7 @@ class Session:
         try:
             async with asyncio.timeout(PING_SECONDS):
                 await self._inner.ping()
-        except (SluiceError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: the watch must go on
             if self.state == "ready":
                 self._away_since = now
                 self._enter("away", getattr(error, "message", "it does not answer"))
@@ -188,10 +195,11 @@ class Session:
     async def _reopened(self) -> bool:
         most = self._policy.most_attempts
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type((SluiceError, ResourceUnavailable)),
+            retry=retry_if_exception_type(Exception),  # whatever it is: nobody else would try again
             wait=self._policy.backoff,
             stop=stop_after_attempt(most) if most else stop_never,
             sleep=self._pause,
+            before_sleep=_tell_mistake,
         )
         try:
             await retrying(self._attempt)
@@ -221,3 +229,10 @@ class Session:
         if state != "ready":
             self._ready.clear()
         self._listener.state(state, reason)
+
+
+def _tell_mistake(attempt: RetryCallState) -> None:
+    """A broker that is away is no news; anything else is, and must not be lost."""
+    error = attempt.outcome.exception() if attempt.outcome else None
+    if error is not None and not isinstance(error, SluiceError):
+        _log.error("connecting failed of a mistake", exc_info=error)
