@@ -77,17 +77,27 @@ def _message(record: Record) -> PolledMessage:
         message.key_base64 = _base64(record.key)
     if event is None:
         message.value_base64 = None if record.value is None else _base64(value)
-    own = [header for header in record.headers if header[0] not in RESERVED_HEADERS]
-    if own or event is None:
-        texts = {name: _text(content) for name, content in own}
-        plain = None not in texts.values()
-        if texts and plain:
-            message.headers = texts
-        if event is None or not plain or len(texts) < len(own):
-            message.headers_base64 = [
-                HeaderBytes(name, None if content is None else _base64(content)) for name, content in record.headers
-            ]
+    if event is None:
+        _show_headers(message, record, as_bytes=True)
+    else:
+        for name, _ in record.headers:  # most have none but ours, and this is done for every record
+            if name not in RESERVED_HEADERS:
+                _show_headers(message, record, as_bytes=False)
+                break
     return message
+
+
+def _show_headers(message: PolledMessage, record: Record, *, as_bytes: bool) -> None:
+    """The client's own as texts; all of them as bytes where asked for, or where a text can't hold one."""
+    own = [header for header in record.headers if header[0] not in RESERVED_HEADERS]
+    texts = {name: _text(content) for name, content in own}
+    plain = None not in texts.values()
+    if texts and plain:
+        message.headers = texts
+    if as_bytes or not plain or len(texts) < len(own):
+        message.headers_base64 = [
+            HeaderBytes(name, None if content is None else _base64(content)) for name, content in record.headers
+        ]
 
 
 def _text(content: bytes | None) -> str | None:

@@ -10,9 +10,11 @@ import weakref
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.errors import CorruptRecordException
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.sender import Sender
 from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
 from app.brokers.kafka import internals
 from app.brokers.kafka.batches import HEADER, size_in_batch
@@ -155,6 +157,33 @@ def test_batches_that_are_read_half_way_keep_nothing():
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_each_batch_is_checked_by_its_own_checksum():
+    batches = []
+    for value in (b"one", b"two", b"three"):
+        batch = new_batch(1000)
+        batch.append(timestamp=1, key=None, value=value)
+        batches.append(bytearray(batch._build()))
+    read = internals.CommittedRecords(Position("t", 0, 0), b"".join(batches), []).batches()
+    assert [record.value for batch in read for record in batch] == [b"one", b"two", b"three"]
+    batches[1][-3] ^= 1
+    read = internals.CommittedRecords(Position("t", 0, 0), b"".join(batches), []).batches()
+    assert [record.value for record in next(read)] == [b"one"]
+    with pytest.raises(CorruptRecordException):
+        next(read)
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+def test_batches_of_before_kafka_0_11_are_checked_too(magic):
+    builder = LegacyRecordBatchBuilder(magic, 0, 1000)
+    builder.append(0, 1, None, b"old")
+    data = bytearray(builder.build())
+    [batch] = internals.CommittedRecords(Position("t", 0, 0), bytes(data), []).batches()
+    assert [record.value for record in batch] == [b"old"]
+    data[-1] ^= 1
+    with pytest.raises(CorruptRecordException):
+        next(internals.CommittedRecords(Position("t", 0, 0), bytes(data), []).batches())
 
 
 def new_batch(size: int) -> BatchBuilder:

@@ -1,5 +1,6 @@
 """What a fetch answer holds, gathered into a page: records within the limit, and where the next page starts."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from app.brokers.kafka.errors import poll_failed
@@ -42,13 +43,9 @@ class Page:
         next_offset = at.offset
         try:
             for batch in source.batches():
-                for found in batch:
-                    if found.offset < next_offset:
-                        continue
-                    headers = tuple(found.headers)
-                    if not self.take(Record(found.offset, found.timestamp, found.key, found.value, headers)):
-                        return next_offset
-                    next_offset = found.offset + 1
+                next_offset = self.take(_records(batch), next_offset)
+                if self.full:
+                    return next_offset
         except Exception as error:  # whatever a broken batch makes of a decoder
             if not self.records:
                 raise poll_failed(error) from error
@@ -56,13 +53,29 @@ class Page:
             return next_offset
         return max(next_offset, int(source.next_fetch_offset))
 
-    def take(self, record: Record) -> bool:
-        """Whether it still fitted; the first record does, whatever its size."""
-        if record.value:
-            self._size += len(record.value)
-        if self.records and (self._size > self._limit.max_bytes or len(self.records) >= self._limit.count):
-            self.full = True
-            return False
-        self.records.append(record)
-        self.full = len(self.records) >= self._limit.count
-        return True
+    def take(self, source: Iterable[Record], next_offset: int) -> int:
+        """Take records from `next_offset` on until the page is full; answers where to go on behind the last one taken.
+
+        The first fits, whatever its size. A loop with little called in it: every record that is polled comes here.
+        """
+        records, size, most_bytes, count = self.records, self._size, self._limit.max_bytes, self._limit.count
+        for record in source:
+            if record.offset < next_offset:
+                continue
+            if record.value:
+                size += len(record.value)
+            if records and size > most_bytes:
+                self.full = True
+                break
+            records.append(record)
+            next_offset = record.offset + 1
+            if len(records) >= count:
+                self.full = True
+                break
+        self._size = size
+        return next_offset
+
+
+def _records(batch: Iterable[Any]) -> Iterator[Record]:
+    for found in batch:
+        yield Record(found.offset, found.timestamp, found.key, found.value, tuple(found.headers))

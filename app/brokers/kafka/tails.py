@@ -55,10 +55,8 @@ class Tail:
         if offset < self._first:
             return None
         page = Page(limit)
-        for record in self._kept:
-            if record.offset >= offset and not page.take(record):
-                return self._fetched(page, page.records[-1].offset + 1)
-        return self._fetched(page, self._at.offset)
+        next_offset = page.take(self._kept, offset)
+        return self._fetched(page, next_offset if page.full else self._at.offset)
 
     async def close(self) -> None:
         self._task.cancel()
