@@ -65,16 +65,17 @@ def _message(record: Record) -> PolledMessage:
     event_id = event.id if event else None
     if not isinstance(event_id, str):
         event_id = _text(dict(record.headers).get("event-id"))
+    key = record.key
     message = PolledMessage(
         record.offset,
         time_text(record.timestamp_ms),
         event_id,
-        _text(record.key),
+        None if key is None else _text(key),
         Raw(value) if event else None,
         len(value),
     )
-    if record.key is not None and message.key is None:
-        message.key_base64 = _base64(record.key)
+    if key is not None and message.key is None:
+        message.key_base64 = _base64(key)
     if event is None:
         message.value_base64 = None if record.value is None else _base64(value)
     if event is None:

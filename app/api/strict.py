@@ -37,7 +37,8 @@ def head_of(value: bytes) -> Head | None:
     """
     if _is_tame(value):
         try:
-            value.decode()
+            if not value.isascii():
+                value.decode()
             return _head(value)
         except (UnicodeDecodeError, msgspec.DecodeError):
             pass
