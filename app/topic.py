@@ -14,6 +14,10 @@ RETENTION_BYTES = "retention.bytes"
 CLEANUP_POLICY = "cleanup.policy"
 MAX_MESSAGE_BYTES = "max.message.bytes"
 MIN_INSYNC_REPLICAS = "min.insync.replicas"
+DIRTY_RATIO = "min.cleanable.dirty.ratio"
+MIN_LAG_MS = "min.compaction.lag.ms"
+MAX_LAG_MS = "max.compaction.lag.ms"
+DELETE_RETENTION_MS = "delete.retention.ms"
 
 DEFAULT_CONFIGS: Mapping[str, str] = {
     CLEANUP_POLICY: "delete",
@@ -22,27 +26,31 @@ DEFAULT_CONFIGS: Mapping[str, str] = {
     MAX_MESSAGE_BYTES: "1048588",
 }
 
+COMPACTION_DEFAULTS: Mapping[str, str] = {
+    DIRTY_RATIO: "0.5",
+    MIN_LAG_MS: "0",
+    MAX_LAG_MS: str(2**63 - 1),
+    DELETE_RETENTION_MS: "86400000",
+}
+
 KAFKA_CONFIGS = frozenset(
     {
         *DEFAULT_CONFIGS,
+        *COMPACTION_DEFAULTS,
         MIN_INSYNC_REPLICAS,
         "compression.gzip.level",
         "compression.lz4.level",
         "compression.type",
         "compression.zstd.level",
-        "delete.retention.ms",
         "file.delete.delay.ms",
         "flush.messages",
         "flush.ms",
         "index.interval.bytes",
         "local.retention.bytes",
         "local.retention.ms",
-        "max.compaction.lag.ms",
         "message.timestamp.after.max.ms",
         "message.timestamp.before.max.ms",
         "message.timestamp.type",
-        "min.cleanable.dirty.ratio",
-        "min.compaction.lag.ms",
         "preallocate",
         "remote.storage.enable",
         "segment.bytes",
@@ -80,6 +88,30 @@ class TopicConfigs:
             compacted="compact" in policies,
             deletes="delete" in policies,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionConfigs:
+    """When a compacted topic is compacted, read out of Kafka's names and texts. Times are milliseconds."""
+
+    dirty_ratio: float
+    min_lag_ms: int
+    max_lag_ms: int
+    delete_retention_ms: int
+
+    @classmethod
+    def read(cls, configs: Mapping[str, str]) -> "CompactionConfigs":
+        """Raises ValidationFailed for a value that Kafka would refuse."""
+        known = {**COMPACTION_DEFAULTS, **configs}
+        read = cls(
+            dirty_ratio=_share(known, DIRTY_RATIO),
+            min_lag_ms=_integer(known, MIN_LAG_MS, least=0),
+            max_lag_ms=_integer(known, MAX_LAG_MS, least=1),
+            delete_retention_ms=_integer(known, DELETE_RETENTION_MS, least=0),
+        )
+        if read.min_lag_ms > read.max_lag_ms:
+            raise ValidationFailed.of(f"configs.{MIN_LAG_MS}", f"must not be larger than {MAX_LAG_MS}")
+        return read
 
 
 class TopicLayout(NamedTuple):
@@ -142,7 +174,18 @@ def check_embedded(spec: TopicSpec) -> TopicConfigs:
         raise ValidationFailed.of(
             "replication_factor", f"must be 1: this log has one node, not {spec.replication_factor}"
         )
+    CompactionConfigs.read(spec.configs)
     return TopicConfigs.read(spec.configs)
+
+
+def _share(configs: Mapping[str, str], name: str) -> float:
+    try:
+        value = float(configs[name])
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 1:
+        raise ValidationFailed.of(f"configs.{name}", f"must be a number from 0 to 1, not {configs[name]!r}")
+    return value
 
 
 def _integer(configs: Mapping[str, str], name: str, *, least: int) -> int:

@@ -2,37 +2,57 @@
 
 import asyncio
 import contextlib
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.broker import BrokerKind
+from app.brokers.compaction import Newest, is_due
 from app.brokers.dedupe import DedupeWindow
 from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
 from app.errors import AlreadyExists, NotFound
 from app.group import GroupInfo, empty_group, find_group
 from app.record import Fetched, Limit, NewRecord, Outcome, Position, Record, Written, record_size
-from app.topic import PartitionInfo, TopicConfigs, TopicInfo, TopicLayout, TopicSpec, check_embedded, check_growth
+from app.topic import (
+    CompactionConfigs,
+    PartitionInfo,
+    TopicConfigs,
+    TopicInfo,
+    TopicLayout,
+    TopicSpec,
+    check_embedded,
+    check_growth,
+)
 
 
 @dataclass(slots=True)
 class _Partition:
+    """`records` are in the order of their offsets, with holes where compaction was; up to `clean_to` it has been."""
+
     records: list[Record] = field(default_factory=list)
     log_start: int = 0
+    high_watermark: int = 0
     size: int = 0
-
-    @property
-    def high_watermark(self) -> int:
-        return self.log_start + len(self.records)
+    clean_to: int = 0
 
     def append(self, record: Record) -> None:
         self.records.append(record)
+        self.high_watermark = record.offset + 1
         self.size += _size(record)
 
+    def index(self, offset: int) -> int:
+        """Of the first record from this offset on."""
+        return bisect_left(self.records, offset, key=lambda record: record.offset)
+
     def drop_oldest(self, count: int) -> None:
-        self.size -= sum(map(_size, self.records[:count]))
-        del self.records[:count]
-        self.log_start += count
+        if count:
+            self.log_start = self.records[count - 1].offset + 1
+            self.keep(self.records[count:])
+
+    def keep(self, records: list[Record]) -> None:
+        self.records = records
+        self.size = sum(map(_size, records))
 
 
 @dataclass(slots=True)
@@ -45,7 +65,8 @@ class _Topic:
 
 
 class MemoryBroker:
-    """`Log` in this process's memory. Its clock is passed in; retention runs every `retention_interval` seconds."""
+    """`Log` in this process's memory. Its clock is passed in; retention and compaction run every `retention_interval`
+    seconds."""
 
     kind: BrokerKind = "memory"
 
@@ -94,7 +115,7 @@ class MemoryBroker:
             await self._wakeups.wait((at.topic, at.partition), wait)
             partition = self._partition(at.topic, at.partition)
             offset = _clamp(offset, partition)
-        start = offset - partition.log_start
+        start = partition.index(offset)
         records: list[Record] = []
         size = 0
         for record in partition.records[start : start + limit.count]:
@@ -102,7 +123,9 @@ class MemoryBroker:
             if records and size > limit.max_bytes:
                 break
             records.append(record)
-        return Fetched(records, offset + len(records), partition.high_watermark, partition.log_start)
+        behind = start + len(records) == len(partition.records)
+        next_offset = partition.high_watermark if behind else (records[-1].offset + 1 if records else offset)
+        return Fetched(records, next_offset, partition.high_watermark, partition.log_start)
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         return dict(self._topic(topic).committed.get(group, {}))
@@ -206,9 +229,11 @@ class MemoryBroker:
             await asyncio.sleep(self._retention_interval)
             now_ms = int(self._clock() * 1000)
             for topic in self._topics.values():
-                if topic.configs.deletes:
-                    for partition in topic.partitions:
+                for partition in topic.partitions:
+                    if topic.configs.deletes:
                         _retain(partition, topic.configs, now_ms)
+                    if topic.configs.compacted:
+                        _compact(partition, CompactionConfigs.read(topic.spec.configs), now_ms)
 
 
 def _size(record: Record) -> int:
@@ -237,3 +262,24 @@ def _retain(partition: _Partition, configs: TopicConfigs, now_ms: int) -> None:
                 break
             too_many += 1
         partition.drop_oldest(too_many)
+
+
+def _compact(partition: _Partition, configs: CompactionConfigs, now_ms: int) -> None:
+    dirty = []
+    for record in partition.records[partition.index(partition.clean_to) :]:
+        if record.timestamp_ms > now_ms - configs.min_lag_ms:
+            break
+        dirty.append(record)
+    oldest_ms = min((record.timestamp_ms for record in dirty), default=now_ms)
+    dirty_bytes = sum(map(_size, dirty))
+    if not is_due(configs, dirty_bytes=dirty_bytes, all_bytes=partition.size, oldest_ms=oldest_ms, now_ms=now_ms):
+        return
+    end = partition.clean_to = dirty[-1].offset + 1
+    newest = Newest(now_ms - configs.delete_retention_ms)
+    for record in dirty:
+        newest.add(record.offset, record.key)
+    partition.keep([r for r in partition.records if r.offset >= end or newest.keeps(*_facts(r))])
+
+
+def _facts(record: Record) -> tuple[int, bytes | None, bytes | None, int]:
+    return record.offset, record.key, record.value, record.timestamp_ms

@@ -29,12 +29,13 @@ class Can:
 
 @dataclass(frozen=True)
 class Implementation:
-    """`open` is given what the fixture named `on` gives; it is asked for only when a test runs.
+    """`open` is given what the fixture named `on` gives, and what of the dedupe window is to be other than usual; it is
+    asked for only when a test runs.
 
     `model_runs` is how many histories the model test tries."""
 
     can: Can
-    open: Callable[[Any], AbstractAsyncContextManager[Log]]
+    open: Callable[..., AbstractAsyncContextManager[Log]]
     on: str = "tmp_path"
     model_runs: int = 40
 
@@ -43,16 +44,16 @@ DEDUPE = {"dedupe_window_secs": 600, "dedupe_max_ids": 200_000}
 
 
 @asynccontextmanager
-async def memory(folder: Path) -> AsyncIterator[Log]:
-    broker = MemoryBroker(clock=time.time, retention_interval=0.05, **DEDUPE)
+async def memory(folder: Path, **dedupe: int) -> AsyncIterator[Log]:
+    broker = MemoryBroker(clock=time.time, retention_interval=0.05, **(DEDUPE | dedupe))
     await broker.open()
     yield broker
     await broker.close()
 
 
 @asynccontextmanager
-async def reconnecting(folder: Path) -> AsyncIterator[Log]:
-    inner = MemoryBroker(clock=time.time, retention_interval=0.05, **DEDUPE)
+async def reconnecting(folder: Path, **dedupe: int) -> AsyncIterator[Log]:
+    inner = MemoryBroker(clock=time.time, retention_interval=0.05, **(DEDUPE | dedupe))
     broker = wrapped(inner)
     await broker.open()
     yield broker
@@ -60,16 +61,16 @@ async def reconnecting(folder: Path) -> AsyncIterator[Log]:
 
 
 @asynccontextmanager
-async def kafka(servers: str) -> AsyncIterator[Log]:
-    broker = KafkaBroker(KafkaOptions(tuple(servers.split(","))), **DEDUPE)
+async def kafka(servers: str, **dedupe: int) -> AsyncIterator[Log]:
+    broker = KafkaBroker(KafkaOptions(tuple(servers.split(","))), **(DEDUPE | dedupe))
     await broker.open()
     yield broker
     await broker.close()
 
 
 @asynccontextmanager
-async def sqlite(folder: Path) -> AsyncIterator[Log]:
-    broker = SqliteBroker(folder / "log.db", clock=time.time, retention_interval=0.05, **DEDUPE)
+async def sqlite(folder: Path, **dedupe: int) -> AsyncIterator[Log]:
+    broker = SqliteBroker(folder / "log.db", clock=time.time, retention_interval=0.05, **(DEDUPE | dedupe))
     await broker.open()
     yield broker
     await broker.close()

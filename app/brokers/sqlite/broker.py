@@ -12,6 +12,7 @@ import apsw
 
 from app.broker import BrokerKind
 from app.brokers.sqlite.catalog import Catalog
+from app.brokers.sqlite.compaction import Compaction
 from app.brokers.sqlite.inbox import Job, Publish, Submission, Work
 from app.brokers.sqlite.jobs import alter_topic, commit_offsets, create_topic, delete_topic, forget_offsets, ping
 from app.brokers.sqlite.lock import OwnerLock
@@ -39,7 +40,7 @@ class _Parts:
 class SqliteBroker:
     """`Log` in the file at `path`, whose folder is made. Records are on disk before they are acknowledged.
 
-    One process owns the file. Retention runs every `retention_interval` seconds, by the clock that is passed in.
+    One process owns the file. Retention and compaction run every `retention_interval` seconds, by the clock passed in.
     """
 
     kind: BrokerKind = "sqlite"
@@ -205,11 +206,16 @@ class SqliteBroker:
 
     async def _retain_forever(self) -> None:
         parts = self._parts()
-        retention = Retention(parts.catalog, parts.readers, partial(self._change, alone=True), self._clock)
+        write = partial(self._change, alone=True)
+        rounds = (
+            Retention(parts.catalog, parts.readers, write, self._clock).round,
+            Compaction(parts.catalog, parts.readers, write, self._clock).round,
+        )
         while True:
             await asyncio.sleep(self._retention_interval)
-            with contextlib.suppress(SluiceError):  # the next round tries again
-                await retention.round()
+            for one_round in rounds:
+                with contextlib.suppress(SluiceError):  # the next one tries again
+                    await one_round()
 
     def _open_files(self) -> _Parts:
         lock = OwnerLock(self._path)

@@ -1,9 +1,9 @@
-"""Changes other than records: topics come and go, groups commit, old batches leave.
+"""Changes other than records: topics come and go, groups commit, old batches leave or are compacted.
 
 Each is work for the writer's transaction. It looks first, then writes; the catalog changes once it is committed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -19,12 +19,34 @@ from app.topic import TopicConfigs, TopicSpec, check_embedded, check_growth
 
 VACUUM_PAGES = 256  # 1 MiB: a few milliseconds
 
+_REWRITE = """
+UPDATE batch SET count = ?, max_timestamp = ?, size = ?, crc32 = ?, records = ? WHERE partition = ? AND base_offset = ?
+"""
+_MERGE = "DELETE FROM batch WHERE partition = ? AND base_offset > ? AND base_offset < ?"
+
 
 class Cut(NamedTuple):
-    """Where a partition's log starts afterwards, and the bytes that leave."""
+    """Where a partition's log starts afterwards, if later than now, and the bytes that leave."""
 
     log_start: int
     freed: int
+
+
+class Rewritten(NamedTuple):
+    """What stands from `base_offset` on instead of so many `batches` of so many bytes (`old_size`)."""
+
+    base_offset: int
+    length: int
+    max_timestamp_ms: int
+    crc32: int
+    records: bytes
+    old_size: int
+    batches: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left: see `batches.places`."""
+        return len(self.records) == 1
 
 
 def create_topic(catalog: Catalog, spec: TopicSpec, policy: TopicConfigs) -> Work:
@@ -119,6 +141,22 @@ def drop_before(catalog: Catalog, partition_id: int, cut: Cut) -> Work:
     return work
 
 
+def rewrite(catalog: Catalog, partition_id: int, rewritten: Sequence[Rewritten]) -> Work:
+    """Put compacted batches in the place of what they were made of."""
+
+    def work(db: apsw.Connection) -> Done:
+        for new in rewritten:
+            size = len(new.records)
+            db.execute(_REWRITE, (new.length, new.max_timestamp_ms, size, new.crc32, new.records, partition_id, new[0]))
+            if new.batches > 1:
+                db.execute(_MERGE, (partition_id, new.base_offset, new.base_offset + new.length))
+        freed = sum(new.old_size - len(new.records) for new in rewritten)
+        db.execute("UPDATE partition SET size_bytes = size_bytes - ? WHERE id = ?", (freed, partition_id))
+        return partial(_moved, catalog, partition_id, Cut(0, freed))
+
+    return work
+
+
 def forget_dropped(partition_id: int) -> Work:
     """Nothing is left of this partition of a deleted topic."""
 
@@ -169,6 +207,6 @@ def _moved(catalog: Catalog, partition_id: int, cut: Cut) -> Iterable[PartitionK
     for topic in catalog.topics.values():
         for partition in topic.partitions:
             if partition.id == partition_id:
-                partition.log_start = cut.log_start
+                partition.log_start = max(partition.log_start, cut.log_start)
                 partition.size_bytes -= cut.freed
     return ()

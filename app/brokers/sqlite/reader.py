@@ -109,7 +109,7 @@ def first_since(db: apsw.Connection, partition_id: int, time_ms: int) -> int | N
     with closing(db.cursor()) as cursor:
         for batch in map(Batch._make, cursor.execute(_SINCE, (partition_id, time_ms))):
             try:
-                for offset, found in enumerate(decode(batch), batch.base_offset):
+                for offset, found in decode(batch):
                     if found.timestamp_ms >= time_ms:
                         return offset
             except Corrupt as error:
@@ -145,12 +145,14 @@ class _Page:
     def _add(self, batch: Batch) -> bool:
         if not batch.base_offset <= self.offset < batch.base_offset + batch.length:
             raise Corrupt("it is missing")
-        for found in decode(batch, self.offset - batch.base_offset):
+        for offset, found in decode(batch, self.offset - batch.base_offset):
             self._size += len(found.value or b"")
             if self.is_full() or (self.records and self._size > self._limit.max_bytes):
                 return False
-            self.records.append(as_record(self.offset, found))
-            self.offset += 1
+            self.records.append(as_record(offset, found))
+            self.offset = offset + 1
+        if not self.is_full():
+            self.offset = batch.base_offset + batch.length
         return True
 
     def failure(self, reason: str) -> PollFailed:

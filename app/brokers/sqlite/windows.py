@@ -2,12 +2,11 @@
 
 import heapq
 from collections.abc import Iterator
-from itertools import count
 from typing import NamedTuple
 
 import apsw
 
-from app.brokers.sqlite.batches import Batch, Corrupt, StoredRecord, decode
+from app.brokers.sqlite.batches import Batch, Corrupt, decode
 from app.brokers.sqlite.catalog import Catalog, PartitionState, TopicState
 from app.record import Written
 
@@ -48,9 +47,9 @@ def _tail(db: apsw.Connection, partition: PartitionState, after_ms: int) -> Iter
 
 def _ids(dated: _Dated) -> Iterator[tuple[str, Written]]:
     try:
-        records: list[StoredRecord] = list(decode(dated.batch))
+        records = list(decode(dated.batch))
     except Corrupt:
         return  # a read of this batch says so; its ids are lost
-    for offset, record in zip(count(dated.batch.base_offset), records, strict=False):
+    for offset, record in records:
         if record.event_id:
             yield record.event_id, Written(dated.partition, offset, record.timestamp_ms)
