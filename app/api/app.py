@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import hdrs, web
 
-from app.api.state import CALL, REQUEST_ID_HEADER, Middleware
+from app.api.state import CALL, REQUEST_ID_HEADER, SERVER_NAME, Middleware
 
 
 def create_app(
@@ -15,9 +15,9 @@ def create_app(
     app.add_routes(routes)
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-        """On every answer, streams, framework errors and parser errors included."""
+        """On every answer but those to what the HTTP parser refuses: these are made in `server`."""
         headers = response.headers
-        headers[hdrs.SERVER] = "sluice"
+        headers[hdrs.SERVER] = SERVER_NAME
         if call := request.get(CALL):
             headers[REQUEST_ID_HEADER] = call.request_id
             if call.effective_timeout is not None:

@@ -70,8 +70,10 @@ def _content_type(request: web.Request, *, ndjson: bool) -> str:
 
 
 def _decompressor(request: web.Request) -> Callable[[], Decompressor] | None:
-    given = request.headers.get(hdrs.CONTENT_ENCODING)
-    if given is None or (encoding := given.strip().lower()) == "identity":
+    if hdrs.CONTENT_ENCODING not in request.headers:
+        return None
+    encoding = ", ".join(request.headers.getall(hdrs.CONTENT_ENCODING)).strip().lower()  # two lines are one list
+    if encoding == "identity":
         return None
     known: dict[str, Callable[[], Decompressor]] = {
         "gzip": lambda: zlib.decompressobj(wbits=31),

@@ -13,6 +13,7 @@ from app.resilience.budget import Lease
 __all__ = [
     "CALL",
     "REQUEST_ID_HEADER",
+    "SERVER_NAME",
     "Call",
     "Handler",
     "Middleware",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 REQUEST_ID_HEADER = "X-Request-Id"
+SERVER_NAME = "sluice"
 
 
 @dataclass(slots=True, eq=False)
