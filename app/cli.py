@@ -1,6 +1,5 @@
 """The command line: `sluice serve`. Exit codes are those of sysexits.h."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,10 @@ import click
 
 from app import __version__
 from app.errors import ConfigError, ResourceUnavailable
-from app.serving import serve as serve_gateway
-from app.settings import Settings, load_settings
-from app.telemetry.logs import configure_logs, get_logger
-
-EX_OK, EX_UNAVAILABLE, EX_SOFTWARE, EX_CONFIG = 0, 69, 70, 78
-
-_log = get_logger(__name__)
+from app.serving import EX_CONFIG, EX_UNAVAILABLE, run
+from app.settings import load_settings
+from app.telemetry.logs import configure_logs
+from app.workers import supervise
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,6 +24,7 @@ def cli() -> None:
 @click.option("--endpoint", metavar="HOST:PORT", help="Where to listen; beats --host and --port.")
 @click.option("--host", help="Address to listen at.")
 @click.option("--port", type=int, help="Port to listen at.")
+@click.option("--workers", type=int, metavar="N", help="Processes that share the port; more than one needs Kafka.")
 @click.option("--broker-url", metavar="URL", help="sqlite:///file, memory:// or kafka://host:port.")
 @click.option("--log-level", metavar="LEVEL", help="Such as info, or info,app.gateway=debug.")
 @click.option("--log-format", type=click.Choice(["auto", "json", "console"]), help="auto: readable on a terminal.")
@@ -42,36 +39,11 @@ def serve(config: Path | None, endpoint: str | None, **flags: Any) -> None:
 def _serve(config: Path | None, flags: dict[str, Any]) -> int:
     try:
         settings = load_settings(flags=flags, dotenv=Path(".env"), config=config)
-    except ConfigError as error:
+        configure_logs(settings.log_level, settings.log_format)
+        return supervise(settings) if settings.workers > 1 else run(settings)
+    except (ConfigError, ResourceUnavailable) as error:
         click.echo(f"sluice: {error}", err=True)
-        return EX_CONFIG
-    configure_logs(settings.log_level, settings.log_format)
-    try:
-        return _run(settings)
-    except ConfigError as error:
-        click.echo(f"sluice: {error}", err=True)
-        return EX_CONFIG
-    except ResourceUnavailable as error:
-        click.echo(f"sluice: {error}", err=True)
-        return EX_UNAVAILABLE
-    except Exception:
-        _log.exception("the gateway failed")
-        return EX_SOFTWARE
-
-
-def _run(settings: Settings) -> int:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve_gateway(settings))
-    return EX_OK
-
-
-def _loop_factory() -> Any:
-    """uvloop's where it is installed, else asyncio's own."""
-    try:
-        import uvloop  # noqa: PLC0415  # not on every platform
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
+        return EX_CONFIG if isinstance(error, ConfigError) else EX_UNAVAILABLE
 
 
 def main() -> None:

@@ -2,19 +2,23 @@
 
 On SIGTERM or SIGINT: not ready, no new connections, waiting polls answer, what is in flight finishes. What is still
 unanswered 15 s after the signal is answered `shutting_down`. The log is flushed and closed. A second signal changes
-nothing.
+nothing. A worker does the same when its parent is gone.
 """
 
 import asyncio
 import gc
 import signal
-from contextlib import AsyncExitStack
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from app.api.server import GatewayRunner
 from app.assembly.gateway import Gateway, open_gateway
-from app.errors import ResourceUnavailable
+from app.errors import ConfigError, ResourceUnavailable
 from app.ids import UuidSource
 from app.settings import Settings
 from app.telemetry.logs import get_logger
@@ -23,25 +27,78 @@ DRAIN_SECONDS = 15.0
 _LAST_ANSWERS_SECONDS = 1.0
 _BACKLOG = 1024
 
+SAMPLE_SECONDS = 1.0
+"""How old a worker's gauges may be in what another one exposes."""
+
+
+EX_OK, EX_UNAVAILABLE, EX_SOFTWARE, EX_CONFIG = 0, 69, 70, 78
+
 _log = get_logger(__name__)
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until a signal. Raises ResourceUnavailable when the port or the log can't be had."""
+def run(
+    settings: Settings,
+    *,
+    metrics_folder: Path | None = None,
+    parent: int | None = None,
+    listening: Callable[[], None] | None = None,
+) -> int:
+    """Serve in this process until a signal; answers the exit code, having said on stderr why it is not 0.
+
+    For workers: the folder of the metrics that all add to, a file descriptor that ends with the parent, and whom to
+    tell once it listens.
+    """
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings, metrics_folder, parent, listening))
+    except (ConfigError, ResourceUnavailable) as error:
+        print(f"sluice: {error}", file=sys.stderr)  # noqa: T201  # for whoever started it
+        return EX_CONFIG if isinstance(error, ConfigError) else EX_UNAVAILABLE
+    except Exception:
+        _log.exception("the gateway failed")
+        return EX_SOFTWARE
+    return EX_OK
+
+
+async def _serve(
+    settings: Settings, metrics_folder: Path | None, parent: int | None, listening: Callable[[], None] | None
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if parent is not None:
+        loop.add_reader(parent, _parent_gone, loop, parent, stop)
     async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(open_gateway(settings))
+        gateway = await stack.enter_async_context(open_gateway(settings, metrics_folder))
         runner = GatewayRunner(gateway.app, new_id=UuidSource(), shutdown_timeout=_LAST_ANSWERS_SECONDS)
         stack.push_async_callback(runner.cleanup)
-        site = await _listen(runner, *settings.address)
+        site = await _listen(runner, *settings.address, shared=parent is not None)
         _collect_seldom()
         _log.info("listening", url=site.name, broker=gateway.health.broker_kind)
-        await stop.wait()
+        if listening:
+            listening()
+        while not stop.is_set():
+            gateway.metrics.sample()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), SAMPLE_SECONDS)
         await _drain(gateway, site)
     _log.info("stopped")
+
+
+def _loop_factory() -> Any:
+    """uvloop's where it is installed, else asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415  # not on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _parent_gone(loop: asyncio.AbstractEventLoop, parent: int, stop: asyncio.Event) -> None:
+    loop.remove_reader(parent)
+    _log.warning("the parent is gone")
+    stop.set()
 
 
 def _collect_seldom() -> None:
@@ -55,9 +112,9 @@ def _collect_seldom() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def _listen(runner: GatewayRunner, host: str, port: int) -> web.TCPSite:
+async def _listen(runner: GatewayRunner, host: str, port: int, *, shared: bool) -> web.TCPSite:
     await runner.setup()
-    site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
+    site = web.TCPSite(runner, host, port, backlog=_BACKLOG, reuse_port=shared or None)
     try:
         await site.start()
     except OSError as error:

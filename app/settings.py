@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from app.broker_url import BrokerUrl, parse_broker_url
+from app.broker_url import BrokerUrl, KafkaUrl, parse_broker_url
 from app.errors import ConfigError, ValidationFailed
 from app.names import MAX_PARTITIONS, check_new_name
 
@@ -34,6 +34,7 @@ class Settings(BaseModel):
     host: str = "0.0.0.0"
     port: Port = 8000
     bind_address: str | None = None
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
 
     broker_url: SecretStr = SecretStr("sqlite:///data/log.db")
     startup_require_broker: bool = False
@@ -126,6 +127,11 @@ class Settings(BaseModel):
             raise ValueError("RECONNECT_BASE_DELAY_MS must not be larger than RECONNECT_MAX_DELAY_MS")
         if self.max_inflight_bytes < self.max_request_body_size:
             raise ValueError("MAX_INFLIGHT_BYTES must not be smaller than MAX_REQUEST_BODY_SIZE")
+        if self.workers > 1 and not isinstance(self.broker, KafkaUrl):
+            raise ValueError(
+                f"WORKERS: {self.workers} processes can't share an embedded log, which belongs to one; "
+                "to grow past one process set BROKER_URL to a Kafka cluster"
+            )
         return self
 
     @property

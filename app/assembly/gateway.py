@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from aiohttp import web
 
@@ -50,12 +51,13 @@ class Gateway:
     consumer: Consumer
     deadlines: Deadlines
     budget: ByteBudget
+    metrics: Metrics
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    """The whole gateway but for the port. Raises ResourceUnavailable."""
-    metrics = Metrics()
+async def open_gateway(settings: Settings, metrics_folder: Path | None = None) -> AsyncIterator[Gateway]:
+    """The whole gateway but for the port; `metrics_folder` is for metrics of several. Raises ResourceUnavailable."""
+    metrics = Metrics(metrics_folder)
     new_id = UuidSource()
     bare = make_log(settings)
     status = ConnectionStatus(metrics, bare.kind)
@@ -73,7 +75,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             raise ResourceUnavailable("the broker is away, and STARTUP_REQUIRE_BROKER is set")
         stats.start()
         budget = ByteBudget(settings.max_inflight_bytes)
-        metrics.inflight_bytes.set_function(lambda: budget.used)
+        metrics.follow(metrics.inflight_bytes, lambda: budget.used)
         onion = middlewares(
             new_id=new_id,
             metrics=metrics,
@@ -92,7 +94,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             Operations(health, stats, metrics, clock=time.time),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)
-        yield Gateway(app, log, health, consumer, deadlines, budget)
+        yield Gateway(app, log, health, consumer, deadlines, budget, metrics)
     finally:
         await stats.stop()
         await link.stop()

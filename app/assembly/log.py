@@ -77,7 +77,7 @@ def reconnecting(log: Log, settings: Settings, status: ConnectionStatus, metrics
         longest_wait=settings.operation_timeout_secs,
         most_waiting=settings.send_queue_max,
     )
-    metrics.send_queue.set_function(lambda: broker.waiting)
+    metrics.follow(metrics.send_queue, lambda: broker.waiting)
     return broker
 
 

@@ -3,7 +3,11 @@
 Labels come from known names only, whatever clients write.
 """
 
+from collections.abc import Callable
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics import exposition as openmetrics
 
 UNKNOWN = "_unknown"
@@ -12,9 +16,14 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """The figures by name. Cheap to update from the event loop; read by `expose`."""
+    """The figures by name. Cheap to update from the event loop; read by `expose`.
 
-    def __init__(self) -> None:
+    With a `shared` folder (see `sharing`) `expose` tells the sum over all processes that use it.
+    """
+
+    def __init__(self, shared: Path | None = None) -> None:
+        self._shared = shared
+        self._sampled: list[tuple[Gauge, Callable[[], float]]] = []
         self.registry = CollectorRegistry()
         topic = ("stream", "topic")
         self.http_request_duration = Histogram(
@@ -49,7 +58,10 @@ class Metrics:
             registry=self.registry,
         )
         self.connection_status = Gauge(
-            "sluice_connection_status", "1 while the broker answers, else 0.", registry=self.registry
+            "sluice_connection_status",
+            "1 while the broker answers, else 0.",
+            registry=self.registry,
+            multiprocess_mode="livemin",
         )
         self.connection_reconnects = Counter(
             "sluice_connection_reconnects", "Attempts to connect to the broker.", registry=self.registry
@@ -65,9 +77,13 @@ class Metrics:
             "1 for the state the connection is in, else 0.",
             ("state",),
             registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.breaker_state = Gauge(
-            "sluice_circuit_breaker_state", "0 closed, 1 half-open, 2 open.", registry=self.registry
+            "sluice_circuit_breaker_state",
+            "0 closed, 1 half-open, 2 open.",
+            registry=self.registry,
+            multiprocess_mode="livemax",
         )
         self.breaker_opens = Counter(
             "sluice_circuit_breaker_opens", "Times the circuit breaker opened.", registry=self.registry
@@ -79,17 +95,40 @@ class Metrics:
             registry=self.registry,
         )
         self.send_queue = Gauge(
-            "sluice_send_queue", "Sends that wait for the broker's acknowledgement.", registry=self.registry
+            "sluice_send_queue",
+            "Sends that wait for the broker's acknowledgement.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.inflight_bytes = Gauge(
-            "sluice_inflight_bytes", "Bytes of request bodies held in memory.", registry=self.registry
+            "sluice_inflight_bytes",
+            "Bytes of request bodies held in memory.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
+
+    def follow(self, gauge: Gauge, value: Callable[[], float]) -> None:
+        """Let the gauge show what `value` answers: at each exposition, or, with others, at each `sample`."""
+        if self._shared is None:
+            gauge.set_function(value)
+        else:
+            self._sampled.append((gauge, value))
+
+    def sample(self) -> None:
+        """Write down the gauges that follow something, for other processes to expose."""
+        for gauge, value in self._sampled:
+            gauge.set(value())
 
     def expose(self, accept: str) -> tuple[bytes, str]:
         """The whole exposition and its content type: OpenMetrics for those who accept it, else Prometheus text."""
+        registry = self.registry
+        if self._shared is not None:
+            self.sample()
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
         if "application/openmetrics-text" in accept:
-            return _openmetrics(self.registry), openmetrics.CONTENT_TYPE_LATEST
-        return generate_latest(self.registry), TEXT
+            return _openmetrics(registry), openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(registry), TEXT
 
 
 def _openmetrics(registry: CollectorRegistry) -> bytes:
