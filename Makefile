@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench kafka lock clean
+.PHONY: help run test lint format bench fuzz kafka lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,11 @@ format: .venv/.installed-dev ## Format the code
 bench: .venv/.installed-dev ## Measure this machine: ratios to bare floors, all in one run
 	$(BIN)/python -m benchmarks
 
+fuzz: .venv/.installed-dev ## Fuzz every parser at the door for SECONDS (60) each; needs Linux
+	$(PIP) install --require-hashes -r requirements-fuzz.lock
+	@for target in $$(ls fuzz/corpus); do \
+		echo "== $$target"; $(BIN)/python -m fuzz $$target $(or $(SECONDS),60) || exit 1; done
+
 kafka: .venv/.installed-dev ## Start a real Kafka in the foreground at port 9092 (needs Java 17 and Maven)
 	@exec $(BIN)/python tests/kafka_server.py --port 9092
 
@@ -38,6 +43,8 @@ lock: .venv/.installed-dev ## Resolve the dependencies again and write the lock 
 		pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-header --python-version 3.11 \
 		pyproject.toml --group test --group lint -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-header --python-version 3.11 \
+		--group fuzz -o requirements-fuzz.lock
 
 clean: ## Remove what this Makefile made; never data
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -4,6 +4,7 @@ Proxies in front may read such a head in another way than we do; refusing it lea
 """
 
 import re
+from collections.abc import Mapping
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs
 from aiohttp.http_parser import RawRequestMessage
@@ -14,20 +15,27 @@ _VERSIONS = (HttpVersion11, HttpVersion10)
 
 
 def fault_of(message: RawRequestMessage) -> str | None:
-    """Why the head must be refused, in a sentence; None for a good one.
+    """Why the head must be refused, in a sentence; None for a good one."""
+    return _of_line(message) or _of_headers(message.headers)
 
-    RFC 9112: 2.3 (version), 3.2 (target, Host: an invalid one MUST be refused), 6.1 (Transfer-Encoding: the only coding
-    we undo is chunked). CONNECT asks for a tunnel: what follows it need not be HTTP.
-    """
-    headers = message.headers
+
+def _of_line(message: RawRequestMessage) -> str | None:
+    """RFC 9112, 2.3 and 3.2. CONNECT asks for a tunnel: what follows it need not be HTTP."""
     if message.version not in _VERSIONS:
         return "the version must be HTTP/1.1 or HTTP/1.0"
     if message.method == hdrs.METH_CONNECT:
         return "CONNECT is for proxies, and this is none"
     if not _TARGET.fullmatch(message.path):
         return "the request target must be a path, or an http URL, without a fragment"
+    return None
+
+
+def _of_headers(headers: Mapping[str, str]) -> str | None:
+    """RFC 9112, 3.2 (an invalid Host MUST be refused) and 6.1 (chunked is all we undo); RFC 9110, 10.1.1 (Expect)."""
     if not _HOST.fullmatch(headers.get(hdrs.HOST, "")):
         return "Host must be a name or an address, and perhaps a port"
     if (coding := headers.get(hdrs.TRANSFER_ENCODING)) is not None and coding.strip().lower() != "chunked":
         return "Transfer-Encoding must be chunked, and nothing else"
+    if (expected := headers.get(hdrs.EXPECT)) is not None and expected.lower() != "100-continue":
+        return "Expect must be 100-continue"
     return None

@@ -138,6 +138,8 @@ HEADERS = {
     "a name of 100 KiB": get(b"a" * 102_400 + b": b\r\n"),
     "a value of 100 KiB": get(b"X: " + b"a" * 102_400 + b"\r\n"),
     "1000": get(b"A: b\r\n" * 1000),
+    "an expectation nobody knows": post(b"Expect: 200-ok\r\n", LENGTH),
+    "one on a path nobody knows": get(b"Expect: 200-ok\r\n", target=b"/nowhere"),
     "types twice": post(b"Content-Type: application/json\r\nContent-Type: text/plain\r\n", LENGTH),
 }
 HOSTS = {
@@ -234,7 +236,6 @@ TAKEN = {
     "a body nobody reads, 415": (post(b"Content-Type: a/b\r\n", LENGTH), 415),
     "a type that is none": (post(b"Content-Type: ;;=\r\n", LENGTH), 415),
     "two lines of encodings": (post(b"Content-Encoding: gzip\r\n" * 2, LENGTH), 415),
-    "an expectation nobody knows": (post(b"Expect: 200-ok\r\n", LENGTH), 201),
     "empty lines in front": (b"\r\n\r\n" + get(), 200),
     "an empty line between": (post(LENGTH) + b"\r\n", 201),
     "UTF-8 in a value": (get("X: ü\r\n".encode()), 200),

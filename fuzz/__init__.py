@@ -1,0 +1,1 @@
+"""Targets for the fuzzer, and how it is run: see README.md."""

@@ -1,0 +1,105 @@
+"""The real server in this process, on a connection that is no socket: bytes in, answers out."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from typing import NamedTuple
+
+from app.api.server import GatewayRunner
+from app.assembly.gateway import open_gateway
+from app.ids import UuidSource
+from app.settings import load_settings
+
+_ROUNDS = 30  # of the event loop: more than any request that waits for nothing takes
+_SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Answer(NamedTuple):
+    """`request_id` is empty for one that is missing or insane."""
+
+    status: int
+    request_id: str
+    timeout: str | None
+
+
+class _Wire(asyncio.Transport):
+    """Keeps what is written; `close` is remembered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.closed = False
+
+    def write(self, data) -> None:
+        self.written += data
+
+    def writelines(self, parts) -> None:
+        for part in parts:
+            self.written += part
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class _Server:
+    """A gateway on memory, for the life of the process."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._open = AsyncExitStack()
+        self._runner = self.loop.run_until_complete(self._start())
+
+    async def _start(self) -> GatewayRunner:
+        settings = load_settings({"BROKER_URL": "memory://"})
+        gateway = await self._open.enter_async_context(open_gateway(settings))
+        runner = GatewayRunner(gateway.app, new_id=UuidSource(), shutdown_timeout=1)
+        await runner.setup()
+        return runner
+
+    async def exchange(self, data: bytes) -> bytes:
+        wire = _Wire()
+        connection = self._runner.server()
+        connection.connection_made(wire)
+        connection.data_received(data)
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
+            if wire.closed:
+                break
+        connection.connection_lost(None)
+        await asyncio.sleep(0)
+        return bytes(wire.written)
+
+
+_running: list[_Server] = []
+
+
+def answers_to(data: bytes) -> list[Answer]:
+    """What the server answers to these bytes before it waits for more. Raises for an answer that is none."""
+    if not _running:
+        _running.append(_Server())
+    [server] = _running
+    return list(_answers(server.loop.run_until_complete(server.exchange(data))))
+
+
+def _answers(written: bytes) -> Iterator[Answer]:
+    while written:
+        head, end, written = written.partition(b"\r\n\r\n")
+        assert end, "an answer without end"
+        first, *lines = head.decode("ascii").split("\r\n")
+        status = int(re.fullmatch(r"HTTP/1\.[01] ([1-5][0-9]{2}) [A-Za-z ]+", first)[1])
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        if status == 100:
+            continue
+        given = headers.get("x-request-id", "")
+        yield Answer(status, given if _SANE.fullmatch(given) else "", headers.get("x-effective-timeout"))
+        written = written[0 if "head" in headers else int(headers.get("content-length", 0)) :]

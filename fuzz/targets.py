@@ -1,0 +1,176 @@
+"""Every parser at the door as a function of bytes, with what must hold whatever the bytes are.
+
+A target returns for input that is taken or refused as it should be; it fails by raising anything, an AssertionError
+included. Only SluiceError may come out of a parser.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import zip_longest
+
+import msgspec
+from yarl import URL
+
+from app.api import parsing, parsing_offsets
+from app.api.middleware.compression import ENCODERS, negotiate
+from app.api.strict import head_of, strict_json
+from app.errors import BadRequest, SluiceError
+from app.event import EventEncoder
+from app.gateway.message import Message, Origin, record_of
+from app.names import MAX_BROKER_NAME, TopicName, consumer_id, is_internal, new_stream_name
+from app.topic import check_embedded
+from fuzz.connection import answers_to
+
+MOST = 5
+_ID = "7d0c1f52-6f0e-4c1c-9f8e-0d8f3a0b1c03"
+_parser = parsing.Parser(EventEncoder(now=lambda: datetime(2026, 1, 15, tzinfo=UTC), new_id=lambda: _ID), most=MOST)
+_exact = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """What is refused is so with a code and a sentence."""
+    try:
+        yield
+    except SluiceError as error:
+        assert error.code
+        assert error.message
+
+
+def names(data: bytes) -> None:
+    """What can be created can be addressed, and both can be told from the broker's name."""
+    stream, _, topic = data.decode(errors="replace").partition("/")
+    with refusals():
+        name = TopicName.address(stream, topic)
+        assert TopicName.from_broker(name.full) == name
+        assert len(name.full) <= MAX_BROKER_NAME
+        assert not is_internal(name.full)
+    with refusals():
+        created = TopicName.create(new_stream_name(stream), topic)
+        assert TopicName.address(stream, topic) == created
+    with refusals():
+        assert consumer_id(topic) == topic
+        assert TopicName.address("s", topic).topic == topic or len(topic) > MAX_BROKER_NAME - 2
+
+
+def event(data: bytes) -> None:
+    """What is taken makes a record that polls show, and that sent again is the same to the byte."""
+    with refusals():
+        message = _parser.send(data)
+        record = record_of(message, 0, message.key, 0, Origin("r").headers())
+        if (encoded := message.event) is None:
+            assert record.value is None
+            return
+        head = head_of(encoded.value)
+        assert head is not None
+        assert head.id == encoded.id
+        again = _parser.send(b'{"event":' + encoded.value + b"}").event
+        assert again == encoded
+        _check_generic(data, encoded.value)
+
+
+def _check_generic(body: bytes, value: bytes) -> None:
+    """A generic payload comes back as it was written."""
+    written, stored = _exact(body)["event"], _exact(value)
+    if stored["payload"]["type"] == "Generic" and "data" not in written:
+        assert stored["payload"] == written["payload"]
+
+
+def batch(data: bytes) -> None:
+    """A batch of 1 to MOST items, each a message or why it is none; the whole can be refused by them."""
+    with refusals():
+        _check_items(_parser.batch(data))
+
+
+def ndjson(data: bytes) -> None:
+    """As many items as lines that aren't blank; the same line reads the same alone."""
+    with refusals():
+        items = _parser.lines(data)
+        _check_items(items)
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        for line, item in zip_longest(lines, items):
+            [alone] = _parser.lines(line)
+            assert (alone == item) if isinstance(item, Message) else (str(alone) == str(item))
+
+
+def _check_items(items: list[parsing.Item]) -> None:
+    assert 1 <= len(items) <= MOST
+    if any(isinstance(item, SluiceError) for item in items):
+        assert parsing.refused_batch(items).details
+
+
+def query(data: bytes) -> None:
+    """Numbers within their bounds, whatever the text."""
+    read = _query(data)
+    with refusals():
+        poll = parsing.poll_query(read, most=MOST)
+        assert 0 <= poll.partition < 2**31
+        assert poll.offset is None or 0 <= poll.offset < 2**63
+        assert 1 <= poll.limit.count <= MOST
+        assert 1 <= poll.limit.max_bytes < 2**31
+        assert 0 <= poll.wait <= 30
+        assert consumer_id(poll.consumer_id) == poll.consumer_id
+    with refusals():
+        assert parsing.wants_partial(read) in (True, False)
+    with refusals():
+        assert consumer_id(parsing_offsets.offsets_query(read).consumer_id)
+
+
+def _query(data: bytes) -> Mapping[str, str]:
+    """As aiohttp reads it: out of the target's bytes, which its parser lets through only where they are ASCII."""
+    text = data.decode("ascii", errors="replace").replace("\ufffd", "%ff")
+    return URL.build(path="/messages", query_string=text, encoded=True).query
+
+
+def admin(data: bytes) -> None:
+    """Bodies about streams, topics and offsets."""
+    with refusals():
+        assert isinstance(parsing.stream_name(data), str)
+    with refusals():
+        name, spec = parsing.topic_spec("orders", data)
+        assert spec.name == name.full
+        check_embedded(spec)
+    with refusals():
+        partitions, configs = parsing.topic_change(data)
+        assert partitions is None or 1 <= partitions <= 1000
+        assert all(isinstance(value, str) for value in configs.values())
+    with refusals():
+        wanted = parsing_offsets.offsets_wanted(data)
+        assert not isinstance(wanted, Mapping) or (wanted and all(0 <= offset < 2**63 for offset in wanted.values()))
+
+
+def strict(data: bytes) -> None:
+    """The quick look that polls take says what the strict parser says."""
+    try:
+        parsed = strict_json(data)
+    except BadRequest:
+        parsed = None
+    head = head_of(data)
+    assert (head is not None) == isinstance(parsed, dict)
+    if head is not None:
+        assert head.id == parsed.get("id")
+
+
+def encodings(data: bytes) -> None:
+    """Accept-Encoding: one of ours or none, in any case of letters."""
+    text = data.decode("utf-8", "surrogateescape")
+    chosen = negotiate(text)
+    assert chosen is None or chosen in ENCODERS
+    if text.isascii():
+        assert negotiate(text.upper()) == chosen
+
+
+def http(data: bytes) -> None:
+    """Raw bytes to the real server: whole answers, each with a sane request id, and no 5xx."""
+    for answer in answers_to(data):
+        assert answer.status < 500
+        assert answer.request_id
+        if answer.timeout is not None:
+            assert 100 <= int(answer.timeout) <= 30_000
+
+
+TARGETS: Mapping[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (names, event, batch, ndjson, query, admin, strict, encodings, http)
+}
