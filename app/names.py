@@ -15,7 +15,7 @@ MAX_BROKER_NAME = 249
 MAX_PARTITIONS = 1000
 
 _LEGAL = re.compile(r"[A-Za-z0-9._-]{1,249}")
-_CONSUMER = re.compile(r"[A-Za-z0-9._-]{1,200}")
+CONSUMER_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _SPECIALS = frozenset("._-")
 
 
@@ -87,7 +87,7 @@ def check_new_name(kind: str, text: str, *, dots: bool) -> None:
 
 def consumer_id(text: str) -> str:
     """A consumer id as given, once it is known to be legal. Raises ValidationFailed."""
-    if not _CONSUMER.fullmatch(text):
+    if not CONSUMER_ID.fullmatch(text):
         raise ValidationFailed.of("consumer_id", "must be 1–200 of the characters A-Z a-z 0-9 . _ -")
     return text
 

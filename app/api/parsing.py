@@ -12,21 +12,22 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
     TypeAdapter,
     ValidationError,
     with_config,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 from typing_extensions import TypedDict
 
 from app.api.refusals import checked, refusal
 from app.api.strict import strict_json
 from app.errors import BadRequest, Detail, SluiceError, ValidationFailed
-from app.event import EncodedEvent, EventEncoder
+from app.event import EncodedEvent, Event, EventEncoder
 from app.gateway.consumer import Poll
 from app.gateway.message import RESERVED_HEADERS, Message
-from app.names import MAX_PARTITIONS, TopicName, consumer_id
+from app.names import CONSUMER_ID, MAX_NAME, MAX_PARTITIONS, TopicName, consumer_id
 from app.record import Limit
 from app.topic import CLEANUP_POLICY, RETENTION_BYTES, RETENTION_MS, TopicSpec
 
@@ -70,10 +71,23 @@ def _config_text(value: str | float | bool) -> str:  # noqa: FBT001  # Kafka wri
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-Key = Annotated[str, AfterValidator(_key)]
+Key = Annotated[str, AfterValidator(_key), Field(json_schema_extra={"minLength": 1, "maxLength": 255})]
 PartitionId = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 ClientHeaders = Annotated[dict[str, str], AfterValidator(_headers)]
-QueryNumber = Annotated[int, BeforeValidator(_digits)]
+Digits = BeforeValidator(_digits)
+"""A query has texts only; pydantic alone would also take '+1' and '1_0'."""
+
+ConsumerId = Annotated[str, Field(json_schema_extra={"pattern": f"^{CONSUMER_ID.pattern}$"})]
+
+
+class ShownAs:
+    """What a member is in the OpenAPI document, where it is validated elsewhere, after the rest."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+
+    def __get_pydantic_json_schema__(self, _core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(TypeAdapter(self._kind).core_schema)
 
 
 class _Body(BaseModel):
@@ -84,9 +98,10 @@ class _Body(BaseModel):
 
 @with_config(ConfigDict(extra="forbid"))
 class SendBody(TypedDict):
-    """A typed dictionary, for there is one a record: a model costs twice as much."""
+    """A message: an event (null: a tombstone, on a compacted topic), and what decides its partition."""
 
-    event: Any
+    # A typed dictionary, for there is one a record: a model costs twice as much. The event is validated for itself.
+    event: Annotated[Any, ShownAs(Event | None)]
     partition_key: NotRequired[Key | None]
     partition_id: NotRequired[PartitionId | None]
     headers: NotRequired[ClientHeaders | None]
@@ -98,13 +113,16 @@ _send_body: Callable[[Any], SendBody] = TypeAdapter(SendBody).validator.validate
 class BatchBody(_Body):
     """`events` or `messages`, not both."""
 
-    events: list[Any] = []
-    messages: list[Any] = []
+    events: Annotated[list[Any], ShownAs(list[Event])] = []
+    messages: Annotated[list[Any], ShownAs(list[SendBody])] = []
     partition_key: Key | None = None
 
 
+NewName = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME})]
+
+
 class StreamBody(_Body):
-    name: str
+    name: NewName
 
 
 class TopicChangeBody(_Body):
@@ -116,7 +134,7 @@ class TopicChangeBody(_Body):
 
 
 class TopicBody(TopicChangeBody):
-    name: str
+    name: NewName
     partitions: Annotated[int, Field(strict=True, ge=1, le=MAX_PARTITIONS)] = 1
     replication_factor: Annotated[int, Field(strict=True, ge=1, lt=2**15)] | None = None
 
@@ -124,13 +142,13 @@ class TopicBody(TopicChangeBody):
 class PollQuery(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    partition_id: Annotated[QueryNumber, Field(lt=2**31)] = 0
-    offset: Annotated[QueryNumber, Field(lt=2**63)] | None = None
-    count: Annotated[QueryNumber, Field(ge=1)] = 10
-    consumer_id: str = "1"
+    partition_id: Annotated[int, Field(ge=0, lt=2**31), Digits] = 0
+    offset: Annotated[int, Field(ge=0, lt=2**63), Digits] | None = None
+    count: Annotated[int, Field(ge=1), Digits] = 10
+    consumer_id: ConsumerId = "1"
     auto_commit: bool = False
-    wait_ms: Annotated[QueryNumber, Field(le=30_000)] = 0
-    max_bytes: Annotated[QueryNumber, Field(ge=1, lt=2**31)] = 1 << 20
+    wait_ms: Annotated[int, Field(ge=0, le=30_000), Digits] = 0
+    max_bytes: Annotated[int, Field(ge=1, lt=2**31), Digits] = 1 << 20
 
 
 class BatchQuery(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from app.api.parsing import PartitionId
+from app.api.parsing import ConsumerId, PartitionId
 from app.api.refusals import checked
 from app.api.strict import strict_json
 from app.errors import ValidationFailed
@@ -17,10 +17,13 @@ from app.names import consumer_id
 _moment = TypeAdapter(Moment).validate_python
 
 
-class OffsetsQuery(BaseModel):
+class ConsumerQuery(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    consumer_id: str = "1"
+    consumer_id: ConsumerId = "1"
+
+
+class OffsetsQuery(ConsumerQuery):
     dry_run: bool = False
 
 
@@ -32,7 +35,7 @@ class PartitionOffsetBody(BaseModel):
 
 
 class OffsetsBody(BaseModel):
-    """`partitions` or `to`, not both."""
+    """`partitions` or `to`, not both. `to` is `earliest`, `latest` or a time (RFC 3339)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,8 +43,13 @@ class OffsetsBody(BaseModel):
     to: str | None = None
 
 
-def offsets_query(query: Mapping[str, str]) -> OffsetsQuery:
+def consumer_query(query: Mapping[str, str]) -> str:
     """Whose offsets. Raises ValidationFailed."""
+    return consumer_id(checked(ConsumerQuery.model_validate, dict(query)).consumer_id)
+
+
+def offsets_query(query: Mapping[str, str]) -> OffsetsQuery:
+    """Whose offsets to set, and whether to. Raises ValidationFailed."""
     asked = checked(OffsetsQuery.model_validate, dict(query))
     consumer_id(asked.consumer_id)
     return asked

@@ -21,6 +21,7 @@ def routes(
         ("GET", "/ready", operations.ready),
         ("GET", "/stats", operations.stats),
         ("GET", "/metrics", operations.metrics),
+        ("GET", "/openapi.json", operations.openapi),
         ("POST", "/messages", messages.send),
         ("GET", "/messages", messages.poll),
         ("POST", "/messages/batch", messages.send_batch),

@@ -16,6 +16,8 @@ from app.api.handlers.messages import Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
 from app.api.middleware import middlewares
+from app.api.openapi.document import document
+from app.api.openapi.operations import OPERATIONS
 from app.api.parsing import Parser
 from app.api.routes import routes
 from app.assembly.log import make_backoff, make_log, reconnecting
@@ -91,7 +93,7 @@ async def open_gateway(settings: Settings, metrics_folder: Path | None = None) -
             make_messages(settings, producer, consumer, encoder),
             Streams(catalog, most_bytes=settings.max_request_body_size),
             *make_groups(settings, log),
-            Operations(health, stats, metrics, clock=time.time),
+            Operations(health, stats, metrics, document(OPERATIONS), clock=time.time),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)
         yield Gateway(app, log, health, consumer, deadlines, budget, metrics)

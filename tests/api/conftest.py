@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from document import hold
 from multidict import CIMultiDictProxy
 
 from app.api.server import GatewayRunner
@@ -36,6 +37,7 @@ class Client:
         async with self.session.request(method, self.url + path, **options) as response:
             data = await response.read()
             body = json.loads(data) if response.content_type == "application/json" and data else data
+            hold(method, response.url.raw_path, response.status, response.headers, body)
             return Answer(response.status, response.headers, body)
 
     async def get(self, path: str, **options) -> Answer:

@@ -21,9 +21,9 @@ class OffsetsOf:
         self._most_bytes = most_bytes
 
     async def show(self, request: web.Request) -> web.Response:
-        asked = parsing.offsets_query(request.query)
-        found = await request[CALL].deadline.run(self._offsets.show(topic_of(request), asked.consumer_id))
-        return _answer(asked.consumer_id, found)
+        consumer = parsing.consumer_query(request.query)
+        found = await request[CALL].deadline.run(self._offsets.show(topic_of(request), consumer))
+        return _answer(consumer, found)
 
     async def set(self, request: web.Request) -> web.Response:
         asked = parsing.offsets_query(request.query)
@@ -32,8 +32,8 @@ class OffsetsOf:
         return _answer(asked.consumer_id, await request[CALL].deadline.run(work))
 
     async def forget(self, request: web.Request) -> web.Response:
-        asked = parsing.offsets_query(request.query)
-        await request[CALL].deadline.run(self._offsets.forget(topic_of(request), asked.consumer_id))
+        consumer = parsing.consumer_query(request.query)
+        await request[CALL].deadline.run(self._offsets.forget(topic_of(request), consumer))
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
 

@@ -1,7 +1,11 @@
 """Health, readiness, totals and metrics: what operators and their machines ask for."""
 
+import hashlib
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
+import msgspec
 from aiohttp import hdrs, web
 
 from app.api.responses import json_response, time_text
@@ -12,13 +16,17 @@ from app.telemetry.metrics import Metrics
 
 
 class Operations:
-    """Handlers for `/health`, `/ready`, `/stats` and `/metrics`."""
+    """Handlers for `/health`, `/ready`, `/stats`, `/metrics` and `/openapi.json`."""
 
-    def __init__(self, health: Health, stats: Stats, metrics: Metrics, *, clock: Clock) -> None:
+    def __init__(
+        self, health: Health, stats: Stats, metrics: Metrics, document: Mapping[str, Any], *, clock: Clock
+    ) -> None:
         self._health = health
         self._stats = stats
         self._metrics = metrics
         self._clock = clock
+        self._document = msgspec.json.encode(document)
+        self._document_tag = hashlib.sha256(self._document).hexdigest()[:32]
 
     async def health(self, _request: web.Request) -> web.Response:
         health = self._health
@@ -57,3 +65,13 @@ class Operations:
     async def metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._metrics.expose(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        known = {tag.value for tag in request.if_none_match or ()}
+        if known & {self._document_tag, "*"}:
+            response = web.Response(status=HTTPStatus.NOT_MODIFIED)
+        else:
+            response = web.Response(body=self._document, content_type="application/json")
+        response.etag = self._document_tag
+        response.headers[hdrs.CACHE_CONTROL] = "no-cache"  # may be kept, is to be asked for again
+        return response

@@ -1,0 +1,135 @@
+"""Every operation in words and types: what it takes, what it answers, how it can fail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.api.openapi import answers
+from app.api.parsing import BatchBody, BatchQuery, PollQuery, SendBody, StreamBody, TopicBody, TopicChangeBody
+from app.api.parsing_offsets import ConsumerQuery, OffsetsBody, OffsetsQuery
+
+ANY = (400, 500, 503, 504)
+"""What every operation can answer: framing, mistakes of ours, a broker that is away, a deadline."""
+
+BODY = (408, 413, 415)
+SEND = (*BODY, 404, 507)
+CHANGE = (*BODY, 507)
+
+TEXT = "text/plain"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method on one path. `answers` are types by status: None for no body, `TEXT` for plain text.
+
+    `errors` are statuses over those of `ANY`. `lines`: the body may also be NDJSON.
+    """
+
+    id: str
+    tag: str
+    summary: str
+    answers: Mapping[int, Any]
+    errors: tuple[int, ...] = ()
+    query: type[BaseModel] | None = None
+    body: Any = None
+    lines: bool = False
+
+
+_SEND = Operation(
+    "send", "messages", "Send one event", {201: answers.Sent, 200: answers.Sent}, errors=SEND, body=SendBody
+)
+_SEND_BATCH = Operation(
+    "sendBatch",
+    "messages",
+    "Send many events; with `partial` the good ones of them",
+    {
+        201: list[answers.Sent],
+        200: list[answers.Sent],
+        207: list[answers.Sent | answers.NotSent],
+    },
+    errors=SEND,
+    query=BatchQuery,
+    body=BatchBody,
+    lines=True,
+)
+_POLL = Operation(
+    "poll", "messages", "Read messages of a partition", {200: answers.Page}, errors=(404, 409), query=PollQuery
+)
+
+_TOPIC = "/streams/{stream}/topics/{topic}"
+
+OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    ("GET", "/health"): Operation("health", "operations", "How the gateway is doing", {200: answers.Health}),
+    ("GET", "/ready"): Operation("ready", "operations", "Whether it can serve", {200: None, 503: None}),
+    ("GET", "/stats"): Operation("stats", "operations", "Totals, from the background", {200: answers.Stats}),
+    ("GET", "/metrics"): Operation("metrics", "operations", "Prometheus text or OpenMetrics", {200: TEXT}),
+    ("GET", "/openapi.json"): Operation("openapi", "operations", "This document", {200: dict[str, Any], 304: None}),
+    ("POST", "/messages"): _SEND,
+    ("GET", "/messages"): _POLL,
+    ("POST", "/messages/batch"): _SEND_BATCH,
+    ("POST", f"{_TOPIC}/messages"): _SEND,
+    ("GET", f"{_TOPIC}/messages"): _POLL,
+    ("POST", f"{_TOPIC}/messages/batch"): _SEND_BATCH,
+    ("GET", "/streams"): Operation("listStreams", "streams", "Every stream", {200: list[answers.StreamView]}),
+    ("POST", "/streams"): Operation(
+        "createStream", "streams", "Make a stream", {201: answers.StreamView}, errors=(*CHANGE, 409), body=StreamBody
+    ),
+    ("GET", "/streams/{stream}"): Operation(
+        "showStream", "streams", "One stream", {200: answers.StreamView}, errors=(404,)
+    ),
+    ("DELETE", "/streams/{stream}"): Operation(
+        "deleteStream", "streams", "Delete a stream with its topics", {204: None}, errors=(404, 507)
+    ),
+    ("GET", "/streams/{stream}/topics"): Operation(
+        "listTopics", "topics", "A stream's topics", {200: list[answers.TopicView]}, errors=(404,)
+    ),
+    ("POST", "/streams/{stream}/topics"): Operation(
+        "createTopic", "topics", "Make a topic", {201: answers.TopicView}, errors=(*CHANGE, 404, 409), body=TopicBody
+    ),
+    ("GET", _TOPIC): Operation("showTopic", "topics", "One topic", {200: answers.TopicView}, errors=(404,)),
+    ("PATCH", _TOPIC): Operation(
+        "alterTopic",
+        "topics",
+        "More partitions, configurations merged into those it has",
+        {200: answers.TopicView},
+        errors=(*CHANGE, 404),
+        body=TopicChangeBody,
+    ),
+    ("DELETE", _TOPIC): Operation(
+        "deleteTopic", "topics", "Delete a topic with its records and offsets", {204: None}, errors=(404, 507)
+    ),
+    ("GET", "/consumers"): Operation(
+        "listGroups", "consumers", "Every consumer group the broker knows", {200: list[answers.Group]}
+    ),
+    ("GET", "/consumers/{group}"): Operation(
+        "showGroup", "consumers", "One consumer group", {200: answers.GroupView}, errors=(404,)
+    ),
+    ("GET", f"{_TOPIC}/offsets"): Operation(
+        "showOffsets",
+        "consumers",
+        "How far a consumer has read",
+        {200: answers.ConsumerOffsets},
+        errors=(404,),
+        query=ConsumerQuery,
+    ),
+    ("PUT", f"{_TOPIC}/offsets"): Operation(
+        "setOffsets",
+        "consumers",
+        "Let a consumer go on from elsewhere",
+        {200: answers.ConsumerOffsets},
+        errors=(*CHANGE, 404, 409),
+        query=OffsetsQuery,
+        body=OffsetsBody,
+    ),
+    ("DELETE", f"{_TOPIC}/offsets"): Operation(
+        "forgetOffsets",
+        "consumers",
+        "Forget a consumer's offsets on a topic",
+        {204: None},
+        errors=(404, 409, 507),
+        query=ConsumerQuery,
+    ),
+}
+"""By method and path, as in `routes`: a test holds the two together."""
