@@ -3,6 +3,8 @@
 SluiceError                          internal_error
 ├── BadRequest                       bad_request            it cannot be read
 │   └── ValidationFailed             validation_error       it was read, a part of it is refused
+├── Unauthorized                     unauthorized           no key, or not one of ours
+├── Forbidden                        forbidden              a valid key without this right
 ├── NotFound                         not_found
 ├── MethodNotAllowed                 method_not_allowed
 ├── BodyTooSlow                      request_timeout
@@ -11,6 +13,7 @@ SluiceError                          internal_error
 ├── PayloadTooLarge                  payload_too_large
 ├── MessageTooLarge                  message_too_large
 ├── UnsupportedMediaType             unsupported_media_type
+├── TooManyRequests                  too_many_requests      worth trying again later
 ├── StreamFailed · TopicFailed · SendFailed · PollFailed    stream_error · topic_error · send_error · poll_error
 ├── Unavailable                      connection_failed      worth trying again later
 │   ├── Disconnected                 disconnected
@@ -72,6 +75,14 @@ class ValidationFailed(BadRequest):
         return cls(f"{field}: {message}", details=[{"field": field, "message": message}])
 
 
+class Unauthorized(SluiceError):
+    code = "unauthorized"
+
+
+class Forbidden(SluiceError):
+    code = "forbidden"
+
+
 class NotFound(SluiceError):
     code = "not_found"
 
@@ -102,6 +113,16 @@ class MessageTooLarge(SluiceError):
 
 class UnsupportedMediaType(SluiceError):
     code = "unsupported_media_type"
+
+
+class TooManyRequests(SluiceError):
+    """The next one is welcome `retry_after` seconds from now."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after: float = 1) -> None:
+        super().__init__(message)
+        self.retry_after = max(1, math.ceil(retry_after))
 
 
 class StreamFailed(SluiceError):

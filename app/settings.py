@@ -49,6 +49,11 @@ class Settings(BaseModel):
     kafka_ssl_keyfile: Path | None = None
     kafka_ssl_password: SecretStr | None = None
 
+    api_key: SecretStr | None = None
+    api_keys_file: Path | None = None
+    api_key_in_query: bool = False
+    auth_bypass_paths: str = "/health,/ready"
+
     default_stream: str = "sample-stream"
     default_topic: str = "events"
     default_partitions: Annotated[int, Field(ge=1, le=MAX_PARTITIONS)] = 3
@@ -94,6 +99,13 @@ class Settings(BaseModel):
             raise ValueError("must be host:port, such as 127.0.0.1:8080 or [::1]:8080")
         return value
 
+    @field_validator("api_key")
+    @classmethod
+    def _fit_for_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+            raise ValueError("must be of printable ASCII characters without spaces")
+        return value
+
     @field_validator("default_stream", "default_topic")
     @classmethod
     def _legal_name(cls, value: str, info: Any) -> str:
@@ -133,6 +145,11 @@ class Settings(BaseModel):
                 "to grow past one process set BROKER_URL to a Kafka cluster"
             )
         return self
+
+    @property
+    def paths_without_key(self) -> frozenset[str]:
+        """`AUTH_BYPASS_PATHS`, each to be met exactly."""
+        return frozenset(path.strip() for path in self.auth_bypass_paths.split(","))
 
     @property
     def broker(self) -> BrokerUrl:
@@ -208,6 +225,6 @@ def _one_line(error: ValidationError, values: Mapping[str, Any]) -> str:
     if not first["loc"]:
         return reason
     name = str(first["loc"][0])
-    secret = "password" in name or name == "broker_url"
+    secret = "password" in name or name in ("broker_url", "api_key")
     shown = "the value given (not shown)" if secret else repr(values.get(name))
     return f"{name.upper()}: {shown} is refused, it {reason}"

@@ -4,15 +4,17 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import hdrs, web
 
+from app.api.body import defer_continue
+from app.api.routes import Route
 from app.api.state import CALL, REQUEST_ID_HEADER, SERVER_NAME, Middleware
 
 
 def create_app(
-    routes: Sequence[web.RouteDef], middlewares: Sequence[Middleware], *, stopping: Callable[[], bool]
+    routes: Sequence[Route], middlewares: Sequence[Middleware], *, stopping: Callable[[], bool]
 ) -> web.Application:
     """`stopping` tells whether answers should end their connections."""
     app = web.Application(middlewares=middlewares)
-    app.add_routes(routes)
+    app.add_routes([web.route(row.method, row.path, row.handler, expect_handler=defer_continue) for row in routes])
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
         """On every answer but those to what the HTTP parser refuses: these are made in `server`."""

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from app import errors
 from app.errors import Detail, OutcomeName, SluiceError
@@ -19,6 +19,8 @@ from app.record import Failed, Outcome
 STATUS: dict[type[SluiceError], int] = {
     SluiceError: 500,
     errors.BadRequest: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.BodyTooSlow: 408,
@@ -27,6 +29,7 @@ STATUS: dict[type[SluiceError], int] = {
     errors.PayloadTooLarge: 413,
     errors.MessageTooLarge: 413,
     errors.UnsupportedMediaType: 415,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
     errors.DeadlineExceeded: 504,
     errors.StorageFull: 507,
@@ -57,10 +60,12 @@ def error_body(error: SluiceError, request_id: str, *, outcome: OutcomeName | No
 
 
 def error_response(error: SluiceError, request_id: str, *, outcome: OutcomeName | None = None) -> web.Response:
-    """The error's answer; what is worth another try says when."""
+    """The error's answer; what is worth another try says when, and who is not known how to become so."""
     response = json_response(error_body(error, request_id, outcome=outcome), status=status_of(error))
-    if isinstance(error, errors.Unavailable):
-        response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.Unavailable | errors.TooManyRequests):
+        response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)
+    if isinstance(error, errors.Unauthorized):
+        response.headers[hdrs.WWW_AUTHENTICATE] = "API-Key"
     return response
 
 

@@ -1,46 +1,63 @@
-"""THE table: every path, its method and its handler."""
+"""THE table: every path, its method, what it asks of a key, and its handler."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from aiohttp import web
+from aiohttp import hdrs
 
-from app.api.body import defer_continue
 from app.api.handlers.catalog import Streams
 from app.api.handlers.consumers import Groups
 from app.api.handlers.messages import Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
+from app.api.middleware.authorise import Rights
+from app.api.state import Handler
+from app.door.scopes import Right
+
+
+class Route(NamedTuple):
+    """One way in. `path` is a template such as `/streams/{stream}`."""
+
+    method: str
+    path: str
+    right: Right
+    handler: Handler
 
 
 def routes(
     messages: Messages, streams: Streams, offsets: OffsetsOf, groups: Groups, operations: Operations
-) -> Sequence[web.RouteDef]:
+) -> Sequence[Route]:
     topic = "/streams/{stream}/topics/{topic}"
-    table = (
-        ("GET", "/health", operations.health),
-        ("GET", "/ready", operations.ready),
-        ("GET", "/stats", operations.stats),
-        ("GET", "/metrics", operations.metrics),
-        ("GET", "/openapi.json", operations.openapi),
-        ("POST", "/messages", messages.send),
-        ("GET", "/messages", messages.poll),
-        ("POST", "/messages/batch", messages.send_batch),
-        ("POST", f"{topic}/messages", messages.send),
-        ("GET", f"{topic}/messages", messages.poll),
-        ("POST", f"{topic}/messages/batch", messages.send_batch),
-        ("GET", "/streams", streams.list_streams),
-        ("POST", "/streams", streams.create_stream),
-        ("GET", "/streams/{stream}", streams.show_stream),
-        ("DELETE", "/streams/{stream}", streams.delete_stream),
-        ("GET", "/streams/{stream}/topics", streams.list_topics),
-        ("POST", "/streams/{stream}/topics", streams.create_topic),
-        ("GET", topic, streams.show_topic),
-        ("PATCH", topic, streams.alter_topic),
-        ("DELETE", topic, streams.delete_topic),
-        ("GET", "/consumers", groups.list),
-        ("GET", "/consumers/{group}", groups.show),
-        ("GET", f"{topic}/offsets", offsets.show),
-        ("PUT", f"{topic}/offsets", offsets.set),
-        ("DELETE", f"{topic}/offsets", offsets.forget),
+    return (
+        Route("GET", "/health", Right.ANY, operations.health),
+        Route("GET", "/ready", Right.ANY, operations.ready),
+        Route("GET", "/stats", Right.ANY, operations.stats),
+        Route("GET", "/metrics", Right.ANY, operations.metrics),
+        Route("GET", "/openapi.json", Right.ANY, operations.openapi),
+        Route("POST", "/messages", Right.PRODUCE, messages.send),
+        Route("GET", "/messages", Right.CONSUME, messages.poll),
+        Route("POST", "/messages/batch", Right.PRODUCE, messages.send_batch),
+        Route("POST", f"{topic}/messages", Right.PRODUCE, messages.send),
+        Route("GET", f"{topic}/messages", Right.CONSUME, messages.poll),
+        Route("POST", f"{topic}/messages/batch", Right.PRODUCE, messages.send_batch),
+        Route("GET", "/streams", Right.ANY, streams.list_streams),
+        Route("POST", "/streams", Right.ADMIN, streams.create_stream),
+        Route("GET", "/streams/{stream}", Right.SEE, streams.show_stream),
+        Route("DELETE", "/streams/{stream}", Right.ADMIN, streams.delete_stream),
+        Route("GET", "/streams/{stream}/topics", Right.SEE, streams.list_topics),
+        Route("POST", "/streams/{stream}/topics", Right.ADMIN, streams.create_topic),
+        Route("GET", topic, Right.SEE, streams.show_topic),
+        Route("PATCH", topic, Right.ADMIN, streams.alter_topic),
+        Route("DELETE", topic, Right.ADMIN, streams.delete_topic),
+        Route("GET", "/consumers", Right.ANY, groups.list),
+        Route("GET", "/consumers/{group}", Right.ANY, groups.show),
+        Route("GET", f"{topic}/offsets", Right.CONSUME, offsets.show),
+        Route("PUT", f"{topic}/offsets", Right.CONSUME, offsets.set),
+        Route("DELETE", f"{topic}/offsets", Right.CONSUME, offsets.forget),
     )
-    return [web.route(method, path, handler, expect_handler=defer_continue) for method, path, handler in table]
+
+
+def rights(table: Iterable[Route]) -> Rights:
+    """What each route asks of a key; HEAD asks what GET does."""
+    asked = {(route.method, route.path): route.right for route in table}
+    return asked | {(hdrs.METH_HEAD, path): right for (method, path), right in asked.items() if method == hdrs.METH_GET}

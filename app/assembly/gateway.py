@@ -16,13 +16,16 @@ from app.api.handlers.messages import Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
 from app.api.middleware import middlewares
+from app.api.middleware.identify import identify
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.parsing import Parser
-from app.api.routes import routes
+from app.api.routes import rights, routes
+from app.assembly.door import make_authorise, open_door
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
 from app.deadline import Deadlines
+from app.door.keyring import Identify
 from app.errors import ResourceUnavailable
 from app.event import EventEncoder
 from app.gateway.catalog import Catalog, Defaults
@@ -58,8 +61,17 @@ class Gateway:
 
 @asynccontextmanager
 async def open_gateway(settings: Settings, metrics_folder: Path | None = None) -> AsyncIterator[Gateway]:
-    """The whole gateway but for the port; `metrics_folder` is for metrics of several. Raises ResourceUnavailable."""
+    """The whole gateway but for the port; `metrics_folder` is for metrics of several.
+
+    Raises ConfigError, ResourceUnavailable.
+    """
     metrics = Metrics(metrics_folder)
+    async with open_door(settings) as whose, _open_behind(settings, whose, metrics) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def _open_behind(settings: Settings, whose: Identify, metrics: Metrics) -> AsyncIterator[Gateway]:
     new_id = UuidSource()
     bare = make_log(settings)
     status = ConnectionStatus(metrics, bare.kind)
@@ -78,13 +90,6 @@ async def open_gateway(settings: Settings, metrics_folder: Path | None = None) -
         stats.start()
         budget = ByteBudget(settings.max_inflight_bytes)
         metrics.follow(metrics.inflight_bytes, lambda: budget.used)
-        onion = middlewares(
-            new_id=new_id,
-            metrics=metrics,
-            open_deadlines=deadlines,
-            budget=budget,
-            longest=settings.operation_timeout_secs,
-        )
         producer = Producer(
             log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics
         )
@@ -94,6 +99,15 @@ async def open_gateway(settings: Settings, metrics_folder: Path | None = None) -
             Streams(catalog, most_bytes=settings.max_request_body_size),
             *make_groups(settings, log),
             Operations(health, stats, metrics, document(OPERATIONS), clock=time.time),
+        )
+        onion = middlewares(
+            new_id=new_id,
+            metrics=metrics,
+            identified=identify(whose, in_query=settings.api_key_in_query),
+            authorised=make_authorise(settings, rights(table), metrics),
+            open_deadlines=deadlines,
+            budget=budget,
+            longest=settings.operation_timeout_secs,
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)
         yield Gateway(app, log, health, consumer, deadlines, budget, metrics)

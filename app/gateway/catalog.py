@@ -10,6 +10,7 @@ from app.broker import Log
 from app.deadline import Clock, Deadline
 from app.errors import AlreadyExists, Conflict, NotFound, ValidationFailed
 from app.gateway.registry import Registry
+from app.gateway.sight import Sight, in_sight
 from app.names import NO_STREAM, TopicName, collision_key, is_internal, new_stream_name
 from app.topic import TopicConfigs, TopicInfo, TopicSpec
 
@@ -89,22 +90,23 @@ class Catalog:
         """The topic turned out to be gone: ask the broker next time."""
         self._known.pop(name.full, None)
 
-    async def streams(self) -> list[Stream]:
-        """Every stream: those that were created, and those that only topics tell of. By name."""
+    async def streams(self, sight: Sight) -> list[Stream]:
+        """Every stream in sight: those that were created, and those that only topics tell of. By name."""
         await self._registry.refresh()
-        infos: dict[str, list[TopicInfo]] = {name: [] for name in self._registry.streams()}
-        for info in await self._log.describe_many(await self._visible()):
+        infos: dict[str, list[TopicInfo]] = {name: [] for name in self._registry.streams() if sight.sees_stream(name)}
+        for info in await self._log.describe_many(in_sight(await self._visible(), sight)):
             infos.setdefault(TopicName.from_broker(info.name).stream, []).append(info)
         return [self._stream(name, infos[name]) for name in sorted(infos)]
 
-    async def stream(self, name: str) -> Stream:
-        """Raises NotFound."""
-        topics = await self._topics_of(name)
+    async def stream(self, name: str, sight: Sight) -> Stream:
+        """With what is in sight of it. Raises NotFound."""
+        topics = in_sight(await self._topics_of(name), sight)
         return self._stream(name, await self._log.describe_many(topics))
 
-    async def topics(self, stream: str) -> list[Topic]:
-        """The stream's topics, by name. Raises NotFound."""
-        return [self._topic(info) for info in await self._log.describe_many(await self._topics_of(stream))]
+    async def topics(self, stream: str, sight: Sight) -> list[Topic]:
+        """The stream's topics in sight, by name. Raises NotFound."""
+        topics = in_sight(await self._topics_of(stream), sight)
+        return [self._topic(info) for info in await self._log.describe_many(topics)]
 
     async def topic(self, name: TopicName) -> Topic:
         """Raises NotFound."""

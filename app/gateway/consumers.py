@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from app.broker import BrokerAdmin
+from app.errors import Forbidden, NotFound
+from app.gateway.sight import Sight, sees
 from app.group import GroupInfo, Member, Partition
 from app.names import TopicName, is_internal
 
@@ -43,16 +45,23 @@ class Consumers:
         self._log = log
         self._group_prefix = group_prefix
 
-    async def all(self) -> list[ConsumerGroup]:
-        """By name."""
-        groups = await self._log.groups()
+    async def all(self, sight: Sight) -> list[ConsumerGroup]:
+        """Those in sight, by name, each with what is in sight of it."""
+        groups = _in_sight(await self._log.groups(), sight)
         ends = await self._ends(groups)
         return [self._consumer(group, ends) for group in groups]
 
-    async def one(self, name: str) -> ConsumerGroup:
-        """By the group's full name. Raises NotFound."""
-        group = await self._log.group(name)
-        return self._consumer(group, await self._ends([group]))
+    async def one(self, name: str, sight: Sight) -> ConsumerGroup:
+        """By the group's full name. Raises NotFound; where not all is seen, Forbidden, whether it exists or not."""
+        try:
+            found = _in_sight([await self._log.group(name)], sight)
+        except NotFound:
+            if sight.sees_all:
+                raise
+            found = []
+        if not found:
+            raise Forbidden("this API key does not have the right to see this consumer group")
+        return self._consumer(found[0], await self._ends(found))
 
     async def _ends(self, groups: Sequence[GroupInfo]) -> dict[Partition, int]:
         topics = sorted({topic for group in groups for topic, _ in group.committed if not is_internal(topic)})
@@ -72,3 +81,22 @@ class Consumers:
                 if (topic, number) in ends
             ),
         )
+
+
+def _in_sight(groups: Sequence[GroupInfo], sight: Sight) -> Sequence[GroupInfo]:
+    """The groups and members that read a topic in sight, and of each only that."""
+    if sight.sees_all:
+        return groups
+    seen = [_narrowed(group, sight) for group in groups]
+    return [group for group in seen if group.members or group.committed]
+
+
+def _narrowed(group: GroupInfo, sight: Sight) -> GroupInfo:
+    members = [
+        member._replace(partitions=tuple(place for place in member.partitions if sees(sight, place[0])))
+        for member in group.members
+    ]
+    return group._replace(
+        members=tuple(member for member in members if member.partitions),
+        committed={place: offset for place, offset in group.committed.items() if sees(sight, place[0])},
+    )

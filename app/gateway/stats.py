@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from app.errors import SluiceError
 from app.gateway.catalog import Catalog
+from app.gateway.sight import Everything
 
 _STALE_AFTER = 2
 """Times the interval."""
@@ -66,7 +67,7 @@ class Stats:
             await asyncio.sleep(self._interval)
 
     async def _read(self) -> None:
-        streams = await self._catalog.streams()
+        streams = await self._catalog.streams(Everything())
         self._totals = Totals(
             len(streams),
             sum(stream.topics_count for stream in streams),

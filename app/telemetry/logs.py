@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from app.telemetry.lines import Lines
+from app.telemetry.redaction import redact
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request that the running task serves: every line it logs names it."""
@@ -73,6 +74,7 @@ class _ModuleFilter:
 
 
 def _describe(_logger: Any, method: str, event: EventDict) -> EventDict:
+    redact(event)
     event["level"] = method
     if request_id := REQUEST_ID.get():
         event["request_id"] = request_id

@@ -57,6 +57,12 @@ class Metrics:
             "Offsets of auto_commit polls that the broker refused after the answer was written.",
             registry=self.registry,
         )
+        self.refusals = Counter(
+            "sluice_refusals",
+            "Requests refused at the door, by reason and, where it is known, by the key's name.",
+            ("reason", "key"),
+            registry=self.registry,
+        )
         self.connection_status = Gauge(
             "sluice_connection_status",
             "1 while the broker answers, else 0.",

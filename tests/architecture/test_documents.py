@@ -6,7 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
-from app.api.routes import routes
+from app.api.routes import rights, routes
+from app.door.scopes import Right
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 
@@ -42,6 +43,21 @@ def test_the_readme_lists_every_route_and_no_other():
     table = {(route.method, route.path) for route in routes(*[Anything()] * 5)}
     written = set(re.findall(r"^\| `(GET|POST|PUT|DELETE|PATCH) (/\S*)` \|", text("README.md"), re.MULTILINE))
     assert written == table
+
+
+def test_every_route_asks_something_of_a_key_and_what_changes_streams_asks_most():
+    table = routes(*[Anything()] * 5)
+    asked = rights(table)
+    assert {(route.method, route.path) for route in table} <= set(asked)
+    for (method, path), right in asked.items():
+        if path.endswith(("/messages", "/messages/batch")):
+            assert right is (Right.PRODUCE if method == "POST" else Right.CONSUME)
+        elif path.endswith("/offsets"):
+            assert right is Right.CONSUME
+        elif method in ("POST", "PATCH", "DELETE", "PUT"):
+            assert right is Right.ADMIN
+        else:
+            assert right is (Right.SEE if "{stream}" in path else Right.ANY)
 
 
 def test_every_metric_is_documented_and_every_documented_one_exists():

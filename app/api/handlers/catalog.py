@@ -31,11 +31,14 @@ class Streams:
         return responses.json_response(responses.topic_body(topic), status=HTTPStatus.CREATED)
 
     async def list_streams(self, request: web.Request) -> web.Response:
-        streams = await request[CALL].deadline.run(self._catalog.streams())
+        call = request[CALL]
+        streams = await call.deadline.run(self._catalog.streams(call.identity.scopes))
         return responses.json_response([responses.stream_body(stream) for stream in streams])
 
     async def show_stream(self, request: web.Request) -> web.Response:
-        stream = await request[CALL].deadline.run(self._catalog.stream(request.match_info["stream"]))
+        call = request[CALL]
+        work = self._catalog.stream(request.match_info["stream"], call.identity.scopes)
+        stream = await call.deadline.run(work)
         return responses.json_response(responses.stream_body(stream))
 
     async def delete_stream(self, request: web.Request) -> web.Response:
@@ -44,7 +47,9 @@ class Streams:
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list_topics(self, request: web.Request) -> web.Response:
-        topics = await request[CALL].deadline.run(self._catalog.topics(request.match_info["stream"]))
+        call = request[CALL]
+        work = self._catalog.topics(request.match_info["stream"], call.identity.scopes)
+        topics = await call.deadline.run(work)
         return responses.json_response([responses.topic_body(topic) for topic in topics])
 
     async def show_topic(self, request: web.Request) -> web.Response:

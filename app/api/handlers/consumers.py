@@ -18,11 +18,14 @@ class Groups:
         self._consumers = consumers
 
     async def list(self, request: web.Request) -> web.Response:
-        groups = await request[CALL].deadline.run(self._consumers.all())
+        call = request[CALL]
+        groups = await call.deadline.run(self._consumers.all(call.identity.scopes))
         return json_response([{**_head(group), "members": len(group.members)} for group in groups])
 
     async def show(self, request: web.Request) -> web.Response:
-        group = await request[CALL].deadline.run(self._consumers.one(request.match_info["group"]))
+        call = request[CALL]
+        work = self._consumers.one(request.match_info["group"], call.identity.scopes)
+        group = await call.deadline.run(work)
         partitions = [
             {
                 **_place((found.topic.full, found.partition)),

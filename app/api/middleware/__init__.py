@@ -14,7 +14,14 @@ from app.telemetry.metrics import Metrics
 
 
 def middlewares(
-    *, new_id: Callable[[], str], metrics: Metrics, open_deadlines: Deadlines, budget: ByteBudget, longest: float
+    *,
+    new_id: Callable[[], str],
+    metrics: Metrics,
+    identified: Middleware,
+    authorised: Middleware,
+    open_deadlines: Deadlines,
+    budget: ByteBudget,
+    longest: float,
 ) -> tuple[Middleware, ...]:
     """Request id outermost and errors inside observation, so that every answer has an id, a metric and a log line."""
     return (
@@ -22,5 +29,7 @@ def middlewares(
         observe(metrics),
         compression,
         errors,
+        identified,
+        authorised,
         deadlines(open_deadlines, budget, longest=longest),
     )

@@ -55,6 +55,9 @@ def _teller(metrics: Metrics) -> Callable[[web.Request, int, float], None]:
         route = route_of(request)
         duration(method, route, status).observe(seconds)
         line = log.debug if route in _QUIET else log.info
-        line("request", method=method, route=route, path=request.path, status=status, ms=round(seconds * 1000, 3))
+        name = request[CALL].identity.name
+        key = {"key": name} if name else {}
+        ms = round(seconds * 1000, 3)
+        line("request", method=method, route=route, path=request.path, status=status, ms=ms, **key)
 
     return tell

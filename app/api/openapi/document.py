@@ -13,18 +13,26 @@ from app.api.openapi.operations import ANY, TEXT, Operation
 from app.api.responses import STATUS, status_of
 from app.errors import SluiceError
 
+Json = dict[str, Any]
+
 JSON, NDJSON = "application/json", "application/x-ndjson"
 _REF = "#/components/schemas/{model}"
 _HEADERS = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
-_RETRIED = (503,)
+_RETRIED = (429, 503)
+_KEY: Json = {"ApiKey": []}
+_BEARER: Json = {"Bearer": []}
+
+_KEYS = (
+    "A key, where the gateway has any: `gw_<id>_<secret>`, or the one of `API_KEY`. Its scopes say what it may do: "
+    "`produce:PATTERN` to send, `consume:PATTERN` to poll and for offsets, `admin` for everything; any key reads what "
+    "its scopes reach."
+)
 
 _PATH_PARAMETERS = {
     "stream": "A stream's name; `-` for topics without one.",
     "topic": "A topic's name in its stream.",
     "group": "A consumer group's full name, prefix included.",
 }
-
-Json = dict[str, Any]
 
 
 def document(operations: Mapping[tuple[str, str], Operation]) -> Json:
@@ -42,6 +50,7 @@ def document(operations: Mapping[tuple[str, str], Operation]) -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": paths,
+        "security": [_KEY, _BEARER],
         "components": {
             "schemas": schemas.definitions,
             "responses": {_name(status): _error(status) for status in sorted({*STATUS.values()})},
@@ -54,6 +63,10 @@ def document(operations: Mapping[tuple[str, str], Operation]) -> Json:
                     "description": "Seconds after which another try is worth it.",
                     "schema": {"type": "integer", "minimum": 1},
                 },
+            },
+            "securitySchemes": {
+                "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": _KEYS},
+                "Bearer": {"type": "http", "scheme": "bearer", "description": "The same key."},
             },
             "parameters": {
                 "RequestTimeout": {
@@ -123,6 +136,8 @@ def _operation(operation: Operation, path: str, schemas: _Schemas) -> Json:
         "parameters": [*map(_path_parameter, named), *_query(operation, schemas), _TIMEOUT],
         "responses": answers,
     }
+    if operation.open:
+        found["security"] = [{}, _KEY, _BEARER]
     if operation.body is not None:
         content: Json = {JSON: {"schema": schemas.taken(operation.body)}}
         if operation.lines:
@@ -167,9 +182,11 @@ def _answer(kind: Any, schemas: _Schemas) -> Json:
 
 
 def _error(status: int) -> Json:
-    headers = dict(_HEADERS)
+    headers: Json = dict(_HEADERS)
     if status in _RETRIED:
         headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+    if status == 401:
+        headers["WWW-Authenticate"] = {"description": "How to become known.", "schema": {"const": "API-Key"}}
     return {
         "description": f"One of these errors: {', '.join(f'`{code}`' for code in _codes(status))}.",
         "headers": headers,

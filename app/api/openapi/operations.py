@@ -10,8 +10,8 @@ from app.api.openapi import answers
 from app.api.parsing import BatchBody, BatchQuery, PollQuery, SendBody, StreamBody, TopicBody, TopicChangeBody
 from app.api.parsing_offsets import ConsumerQuery, OffsetsBody, OffsetsQuery
 
-ANY = (400, 500, 503, 504)
-"""What every operation can answer: framing, mistakes of ours, a broker that is away, a deadline."""
+ANY = (400, 401, 403, 429, 500, 503, 504)
+"""What every operation can answer: framing, the door, mistakes of ours, a broker that is away, a deadline."""
 
 BODY = (408, 413, 415)
 SEND = (*BODY, 404, 507)
@@ -24,7 +24,8 @@ TEXT = "text/plain"
 class Operation:
     """One method on one path. `answers` are types by status: None for no body, `TEXT` for plain text.
 
-    `errors` are statuses over those of `ANY`. `lines`: the body may also be NDJSON.
+    `errors` are statuses over those of `ANY`. `lines`: the body may also be NDJSON. `open`: it needs no key,
+    unless the settings say otherwise.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Operation:
     query: type[BaseModel] | None = None
     body: Any = None
     lines: bool = False
+    open: bool = False
 
 
 _SEND = Operation(
@@ -61,8 +63,8 @@ _POLL = Operation(
 _TOPIC = "/streams/{stream}/topics/{topic}"
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
-    ("GET", "/health"): Operation("health", "operations", "How the gateway is doing", {200: answers.Health}),
-    ("GET", "/ready"): Operation("ready", "operations", "Whether it can serve", {200: None, 503: None}),
+    ("GET", "/health"): Operation("health", "operations", "How the gateway is doing", {200: answers.Health}, open=True),
+    ("GET", "/ready"): Operation("ready", "operations", "Whether it can serve", {200: None, 503: None}, open=True),
     ("GET", "/stats"): Operation("stats", "operations", "Totals, from the background", {200: answers.Stats}),
     ("GET", "/metrics"): Operation("metrics", "operations", "Prometheus text or OpenMetrics", {200: TEXT}),
     ("GET", "/openapi.json"): Operation("openapi", "operations", "This document", {200: dict[str, Any], 304: None}),

@@ -1,0 +1,76 @@
+"""Lets in who may: refuses what has no valid key, and what its key has no right to."""
+
+from collections.abc import Collection, Mapping
+from ipaddress import IPv6Network, ip_address
+from typing import NoReturn
+
+from aiohttp import web
+
+from app.api.state import CALL, Handler, Middleware, route_of
+from app.door.attempts import Attempts
+from app.door.keyring import ANYBODY, UNKNOWN_KEY, Identity, Refused
+from app.door.scopes import Right
+from app.errors import Forbidden, TooManyRequests, Unauthorized
+from app.names import TopicName
+from app.telemetry.metrics import Metrics
+
+Rights = Mapping[tuple[str, str], Right]
+"""What each route asks of a key, by method and the route's template."""
+
+
+def authorise(
+    rights: Rights, attempts: Attempts, metrics: Metrics, *, default: TopicName, without_key: Collection[str]
+) -> Middleware:
+    """The middleware. `default` is the topic of paths that name none; `without_key` has paths as they are on the wire.
+
+    Paths and methods that don't exist need a valid key, too: nobody else learns which do.
+    """
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        call = request[CALL]
+        if request.rel_url.raw_path in without_key:
+            call.identity = ANYBODY
+            return await handler(request)
+        identity = call.identity
+        try:
+            if identity.refused:
+                refuse(identity.refused, request)
+            check(identity, request)
+            return await handler(request)
+        except Forbidden:
+            metrics.refusals.labels("forbidden", identity.name).inc()
+            raise
+
+    def refuse(refused: Refused, request: web.Request) -> NoReturn:
+        wait = 0.0 if refused.reason == "missing" else attempts.wrong_key(_client(request))
+        if wait:
+            metrics.refusals.labels("too_many_wrong", UNKNOWN_KEY).inc()
+            raise TooManyRequests("too many invalid API keys came from this address", retry_after=wait)
+        metrics.refusals.labels(*refused).inc()
+        raise Unauthorized("API key required" if refused.reason == "missing" else "Invalid API key")
+
+    def check(identity: Identity, request: web.Request) -> None:
+        path = request.match_info
+        right = Right.ANY if path.http_exception else rights[request.method, route_of(request)]
+        if not identity.scopes.permit(right, *_place(path, default)):
+            raise Forbidden("this API key does not have the right to do this")
+
+    return middleware
+
+
+def _place(path: Mapping[str, str], default: TopicName) -> tuple[str, str | None]:
+    """The stream and the topic that the path means; a path may mean a stream as such."""
+    return (path["stream"], path.get("topic")) if "stream" in path else (default.stream, default.topic)
+
+
+def _client(request: web.Request) -> str:
+    """The peer's address; of IPv6 its network, since one subscriber has all of a /64."""
+    peer = request.remote or ""
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return peer
+    if address.version == 4 or address.ipv4_mapped:
+        return peer
+    return str(IPv6Network((int(address), 64), strict=False))

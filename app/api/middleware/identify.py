@@ -1,0 +1,34 @@
+"""Finds out whose request it is, by its key. Refuses nobody: that is for `authorise`, behind the rate limit."""
+
+from aiohttp import hdrs, web
+
+from app.api.state import CALL, Handler, Middleware
+from app.door.keyring import Identify
+
+HEADER = "X-API-Key"
+QUERY = "api_key"
+
+
+def identify(whose: Identify, *, in_query: bool) -> Middleware:
+    """The middleware. `whose` says it by the keys presented; `in_query` whether `?api_key=` is taken, too."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[CALL].identity = whose(_presented(request, in_query=in_query))
+        return await handler(request)
+
+    return middleware
+
+
+def _presented(request: web.Request, *, in_query: bool) -> set[str]:
+    """Every key the request names, wherever it does."""
+    headers = request.headers
+    keys = set(headers.getall(HEADER, ()))
+    for credentials in headers.getall(hdrs.AUTHORIZATION, ()):
+        scheme, _, token = credentials.partition(" ")
+        if scheme.lower() == "bearer":
+            keys.add(token.strip())
+    if in_query:
+        keys.update(request.query.getall(QUERY, ()))
+    keys.discard("")
+    return keys

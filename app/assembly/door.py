@@ -1,0 +1,45 @@
+"""Who may come in."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.api.middleware.authorise import Rights, authorise
+from app.api.state import Middleware
+from app.door.attempts import Attempts
+from app.door.key_watch import KeyWatch
+from app.door.keyring import ANYBODY, Identify, Keyring
+from app.names import TopicName
+from app.settings import Settings
+from app.telemetry.logs import get_logger
+from app.telemetry.metrics import Metrics
+
+_log = get_logger(__name__)
+
+
+@asynccontextmanager
+async def open_door(settings: Settings) -> AsyncIterator[Identify]:
+    """What tells whose a request is by the keys it presents, and keeps to the file. Raises ConfigError."""
+    if settings.api_key is None and settings.api_keys_file is None:
+        _log.warning("ANYBODY MAY DO EVERYTHING: no key is configured; set API_KEY or API_KEYS_FILE")
+        yield lambda _: ANYBODY
+        return
+    keyring = Keyring(time.time, master=settings.api_key.get_secret_value() if settings.api_key else None)
+    watch = KeyWatch(settings.api_keys_file, keyring) if settings.api_keys_file else None
+    if watch:
+        watch.start()
+    try:
+        yield keyring.identify
+    finally:
+        if watch:
+            await watch.stop()
+
+
+def make_authorise(settings: Settings, rights: Rights, metrics: Metrics) -> Middleware:
+    return authorise(
+        rights,
+        Attempts(time.monotonic),
+        metrics,
+        default=TopicName.create(settings.default_stream, settings.default_topic),
+        without_key=settings.paths_without_key,
+    )

@@ -1,0 +1,34 @@
+"""Secrets never get into a log: whatever a field with such a name holds is left out, in mappings within it, too."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+REDACTED = "[redacted]"
+
+_PLAIN = (str, int, float, type(None))
+"""Most values; to ask these for an abstract class takes longer than the rest of it."""
+
+_SECRET = re.compile(r"authorization|api.?key|password|passwd|secret|token|cookie|query", re.IGNORECASE)
+
+
+def redact(event: Any) -> None:
+    """Take what is secret out of a log event, in place."""
+    for name, value in event.items():
+        if is_secret(name):
+            event[name] = REDACTED
+        elif not isinstance(value, _PLAIN) and isinstance(value, Mapping):
+            event[name] = _redacted(value)
+
+
+@lru_cache(maxsize=1024)
+def is_secret(name: str) -> bool:
+    """Whether a field of this name may hold a secret."""
+    return _SECRET.search(name) is not None
+
+
+def _redacted(value: Mapping[Any, Any]) -> dict[str, Any]:
+    inner = {str(name): item for name, item in value.items()}
+    redact(inner)
+    return inner
