@@ -19,6 +19,7 @@ from aiohttp import web
 from app.api.server import GatewayRunner
 from app.assembly.gateway import Gateway, open_gateway
 from app.errors import ConfigError, ResourceUnavailable
+from app.exits import EX_CONFIG, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE
 from app.ids import UuidSource
 from app.settings import Settings
 from app.telemetry.logs import get_logger
@@ -30,8 +31,6 @@ _BACKLOG = 1024
 SAMPLE_SECONDS = 1.0
 """How old a worker's gauges may be in what another one exposes."""
 
-
-EX_OK, EX_UNAVAILABLE, EX_SOFTWARE, EX_CONFIG = 0, 69, 70, 78
 
 _log = get_logger(__name__)
 

@@ -21,9 +21,10 @@ from pathlib import Path
 from types import FrameType
 
 from app.errors import ResourceUnavailable
+from app.exits import EX_CONFIG, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE
 from app.resilience.backoff import Backoff
 from app.resilience.restarts import Restarts
-from app.serving import EX_CONFIG, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE, run
+from app.serving import run
 from app.settings import Settings
 from app.telemetry.logs import configure_logs, get_logger
 from app.telemetry.sharing import forget_process, shared_metrics

@@ -1,7 +1,8 @@
-"""The README's tour, run as it stands: each command answers what the page shows, times and new ids aside."""
+"""The README's tour, run as it stands: each command answers what the page shows, times, sizes and new ids aside."""
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ CHANGING = [
     (r'"timestamp":"[^"]+"', '"timestamp":"…"'),
     (r'"created_at":"[^"]+"', '"created_at":"…"'),
     (r'"request_id":"[^"]+"', '"request_id":"…"'),
+    (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "…"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "…"),
 ]
 
 
 def steps() -> list[tuple[str, str]]:
-    blocks = re.findall(r"```console\n\$ (.*)\n(.*)\n```", README.read_text(encoding="utf-8"))
+    blocks = re.findall(r"```console\n\$ (.*)\n((?:.*\n)*?)```", README.read_text(encoding="utf-8"))
     assert len(blocks) > 10
     return blocks
 
@@ -25,7 +27,7 @@ def steps() -> list[tuple[str, str]]:
 def steady(text: str) -> str:
     for pattern, stand_in in CHANGING:
         text = re.sub(pattern, stand_in, text)
-    return text.strip()
+    return re.sub(r"[ \t]+", " ", text).strip()
 
 
 @pytest.mark.parametrize("broker", ["sqlite:///data/log.db", "memory://"])
@@ -34,7 +36,7 @@ def test_the_tour_answers_what_the_page_shows(tmp_path, broker):
         for command, shown in steps():
             answered = subprocess.run(
                 ["bash", "-c", command],
-                env={"S": url, "PATH": "/usr/bin:/bin"},
+                env={"S": url, "SLUICE_URL": url, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
                 capture_output=True,
                 text=True,
                 check=True,

@@ -1,4 +1,4 @@
-"""The command line: `sluice serve`. Exit codes are those of sysexits.h."""
+"""`sluice serve`: run a gateway."""
 
 import sys
 from pathlib import Path
@@ -6,21 +6,11 @@ from typing import Any
 
 import click
 
-from app import __version__
 from app.errors import ConfigError, ResourceUnavailable
-from app.serving import EX_CONFIG, EX_UNAVAILABLE, run
-from app.settings import load_settings
-from app.telemetry.logs import configure_logs
-from app.workers import supervise
+from app.exits import EX_CONFIG, EX_UNAVAILABLE
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="sluice")
-def cli() -> None:
-    """A gateway between HTTP and an event log."""
-
-
-@cli.command()
+@click.command()
 @click.option("--endpoint", metavar="HOST:PORT", help="Where to listen; beats --host and --port.")
 @click.option("--host", help="Address to listen at.")
 @click.option("--port", type=int, help="Port to listen at.")
@@ -37,6 +27,12 @@ def serve(config: Path | None, endpoint: str | None, **flags: Any) -> None:
 
 
 def _serve(config: Path | None, flags: dict[str, Any]) -> int:
+    # Imported here: the other commands start without a whole gateway.
+    from app.serving import run  # noqa: PLC0415
+    from app.settings import load_settings  # noqa: PLC0415
+    from app.telemetry.logs import configure_logs  # noqa: PLC0415
+    from app.workers import supervise  # noqa: PLC0415
+
     try:
         settings = load_settings(flags=flags, dotenv=Path(".env"), config=config)
         configure_logs(settings.log_level, settings.log_format)
@@ -44,8 +40,3 @@ def _serve(config: Path | None, flags: dict[str, Any]) -> int:
     except (ConfigError, ResourceUnavailable) as error:
         click.echo(f"sluice: {error}", err=True)
         return EX_CONFIG if isinstance(error, ConfigError) else EX_UNAVAILABLE
-
-
-def main() -> None:
-    """The `sluice` command."""
-    cli(prog_name="sluice")
