@@ -1,9 +1,10 @@
-"""The `sluice` command: `serve` runs a gateway, everything else speaks to one that runs."""
+"""The `sluice` command: `serve` runs a gateway, `keys` edits its keys, everything else speaks to one that runs."""
 
 import click
 
 from app import __version__
 from app.cli.consumers import consumers
+from app.cli.keys import keys
 from app.cli.offsets import offsets
 from app.cli.serve import serve
 from app.cli.streams import streams
@@ -17,11 +18,11 @@ def cli() -> None:
 
     Exit codes: 0 done; 2 wrong usage; 65 the gateway refuses the request; 66 there is no such thing; 69 the gateway or
     its broker can't be reached; 70 it failed; 75 too many requests, try later; 77 the key is missing, wrong or not
-    allowed to; 78 a setting is wrong (serve).
+    allowed to; 78 a setting or the file of keys is wrong.
     """
 
 
-for command in (serve, streams, topics, offsets, consumers):
+for command in (serve, streams, topics, offsets, consumers, keys):
     cli.add_command(command)
 
 

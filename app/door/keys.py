@@ -6,7 +6,7 @@ A secret has 256 random bits, so a fast hash is enough: there is nothing to gues
 import secrets
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -37,6 +37,12 @@ class Key(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     rate_limit_burst: Limit | None = None
     events_per_second: Limit | None = None
     bytes_per_second: Limit | None = None
+
+    def state(self, now: datetime) -> Literal["valid", "expired", "not yet"]:
+        """Whether it opens anything at this moment."""
+        if self.expires_at is not None and self.expires_at <= now:
+            return "expired"
+        return "not yet" if self.not_before is not None and now < self.not_before else "valid"
 
     def __post_init__(self) -> None:
         """Raises ValueError for a scope that is none."""
