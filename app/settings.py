@@ -59,6 +59,7 @@ class Settings(BaseModel):
     default_partitions: Annotated[int, Field(ge=1, le=MAX_PARTITIONS)] = 3
     default_replication_factor: Positive | None = None
     topic_retention_ms: Annotated[int, Field(ge=-1)] = 604_800_000
+    audit_retention_ms: Annotated[int, Field(ge=-1)] = 2_592_000_000
     consumer_group_prefix: str = "http-"
 
     batch_max_size: Positive = 1000

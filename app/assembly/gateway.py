@@ -28,6 +28,7 @@ from app.deadline import Deadlines
 from app.door.keyring import Identify
 from app.errors import ResourceUnavailable
 from app.event import EventEncoder
+from app.gateway.audit import Audit
 from app.gateway.catalog import Catalog, Defaults
 from app.gateway.consumer import Consumer
 from app.gateway.consumers import Consumers
@@ -44,6 +45,7 @@ from app.telemetry.connection import ConnectionStatus
 from app.telemetry.metrics import Metrics
 
 _FIRST_TRY_SECONDS = 5.0
+_LAST_AUDIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Gateway:
     deadlines: Deadlines
     budget: ByteBudget
     metrics: Metrics
+    trail: Audit
 
 
 @asynccontextmanager
@@ -77,6 +80,9 @@ async def _open_behind(settings: Settings, whose: Identify, metrics: Metrics) ->
     status = ConnectionStatus(metrics, bare.kind)
     log = reconnecting(bare, settings, status, metrics) if bare.kind == "kafka" else bare
     catalog = make_catalog(settings, log)
+    encoder = EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id)
+    trail = Audit(log, encoder, clock=time.time, retention_ms=settings.audit_retention_ms, metrics=metrics)
+    status.watch(trail.broker_changed)
     probe = settings.health_check_interval_secs
     link = Link(log, catalog, status=status, probe_interval=probe, backoff=make_backoff(settings))
     consumer = Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics)
@@ -87,13 +93,13 @@ async def _open_behind(settings: Settings, whose: Identify, metrics: Metrics) ->
         await link.start(_FIRST_TRY_SECONDS)
         if settings.startup_require_broker and not link.connected:
             raise ResourceUnavailable("the broker is away, and STARTUP_REQUIRE_BROKER is set")
+        trail.start()
         stats.start()
         budget = ByteBudget(settings.max_inflight_bytes)
         metrics.follow(metrics.inflight_bytes, lambda: budget.used)
         producer = Producer(
             log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics
         )
-        encoder = EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id)
         table = routes(
             make_messages(settings, producer, consumer, encoder),
             Streams(catalog, most_bytes=settings.max_request_body_size),
@@ -103,6 +109,7 @@ async def _open_behind(settings: Settings, whose: Identify, metrics: Metrics) ->
         onion = middlewares(
             new_id=new_id,
             metrics=metrics,
+            trail=trail,
             identified=identify(whose, in_query=settings.api_key_in_query),
             authorised=make_authorise(settings, rights(table), metrics),
             open_deadlines=deadlines,
@@ -110,9 +117,10 @@ async def _open_behind(settings: Settings, whose: Identify, metrics: Metrics) ->
             longest=settings.operation_timeout_secs,
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)
-        yield Gateway(app, log, health, consumer, deadlines, budget, metrics)
+        yield Gateway(app, log, health, consumer, deadlines, budget, metrics, trail)
     finally:
         await stats.stop()
+        await trail.stop(_LAST_AUDIT_SECONDS)
         await link.stop()
 
 

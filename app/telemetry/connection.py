@@ -1,5 +1,7 @@
 """Whether the broker answers, told once per change: to the metrics, to the log, to whoever asks."""
 
+from collections.abc import Callable
+
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
 
@@ -16,12 +18,18 @@ class ConnectionStatus:
         self._metrics = metrics
         self._broker = broker
         self._told = False
+        self._watchers: list[Callable[[bool, str | None], None]] = []
         self.connected = False
         metrics.connection_status.set(0)
 
+    def watch(self, watcher: Callable[[bool, str | None], None]) -> None:
+        """Call it with each change from now on: whether the broker answers, and why not. The first "yes" is none."""
+        self._watchers.append(watcher)
+
     def tell(self, *, connected: bool, reason: str | None = None) -> None:
         """`reason` says why it is away."""
-        changed = connected != self.connected or not self._told
+        first = not self._told
+        changed = connected != self.connected or first
         self._told = True
         self.connected = connected
         self._metrics.connection_status.set(connected)
@@ -29,6 +37,9 @@ class ConnectionStatus:
             _log.info("broker connected", broker=self._broker)
         elif changed:
             _log.warning("broker away", broker=self._broker, reason=reason)
+        if changed and not (first and connected):
+            for watcher in self._watchers:
+                watcher(connected, reason)
 
 
 class ConnectionMetrics:

@@ -106,6 +106,9 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self.audit_lost = Counter(
+            "sluice_audit_lost", "Audit events that could not be written.", registry=self.registry
+        )
         self.inflight_bytes = Gauge(
             "sluice_inflight_bytes",
             "Bytes of request bodies held in memory.",

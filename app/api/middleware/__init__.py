@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from app.api.middleware.audit import audit
 from app.api.middleware.compression import compression
 from app.api.middleware.deadlines import deadlines
 from app.api.middleware.errors import errors
@@ -9,6 +10,7 @@ from app.api.middleware.observe import observe
 from app.api.middleware.request_id import request_id
 from app.api.state import Middleware
 from app.deadline import Deadlines
+from app.gateway.audit import Audit
 from app.resilience.budget import ByteBudget
 from app.telemetry.metrics import Metrics
 
@@ -19,6 +21,7 @@ def middlewares(
     metrics: Metrics,
     identified: Middleware,
     authorised: Middleware,
+    trail: Audit,
     open_deadlines: Deadlines,
     budget: ByteBudget,
     longest: float,
@@ -28,6 +31,7 @@ def middlewares(
         request_id(new_id),
         observe(metrics),
         compression,
+        audit(trail),
         errors,
         identified,
         authorised,

@@ -1,0 +1,65 @@
+"""Changes of streams, topics and offsets are told to the audit trail, once their answer is known."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.api.parsing_offsets import offsets_query
+from app.api.state import CALL, Handler, Middleware, route_of
+from app.gateway.audit import Audit, Who
+
+_TOPIC = "/streams/{stream}/topics/{topic}"
+CHANGES = {
+    ("POST", "/streams"): "stream.created",
+    ("DELETE", "/streams/{stream}"): "stream.deleted",
+    ("POST", "/streams/{stream}/topics"): "topic.created",
+    ("PATCH", _TOPIC): "topic.altered",
+    ("DELETE", _TOPIC): "topic.deleted",
+    ("PUT", f"{_TOPIC}/offsets"): "offsets.set",
+    ("DELETE", f"{_TOPIC}/offsets"): "offsets.forgotten",
+}
+"""What is told, and by which event type."""
+
+_OFFSETS = "offsets."
+
+
+def audit(trail: Audit) -> Middleware:
+    """The middleware. It stands outside `errors`, to see every answer as the client does."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if request.method != "GET" and (action := CHANGES.get((request.method, route_of(request)))):
+            _tell(trail, action, request, response)
+        return response
+
+    return middleware
+
+
+def _tell(trail: Audit, action: str, request: web.Request, response: web.StreamResponse) -> None:
+    """What was changed, may have been (5xx), or was forbidden. Any other refusal changed nothing and is not told."""
+    done = response.status < 400
+    if not done and response.status < 500 and response.status != 403:
+        return
+    resource = dict(request.match_info)
+    if action.startswith(_OFFSETS) and done:
+        asked = offsets_query(request.query)
+        if asked.dry_run:
+            return
+        resource["consumer_id"] = asked.consumer_id
+    answer = _answer(response)
+    told = {"outcome": "done", "after": answer} if done else {"outcome": answer["error"], "after": None}
+    who = Who(None, request.remote, request[CALL].request_id)
+    trail.tell(action, {"resource": resource, **told}, who)
+
+
+def _answer(response: web.StreamResponse) -> Any:
+    """The answer's body, without a topic's list of partitions, which may have a thousand; None for an empty one."""
+    body = getattr(response, "body", None)
+    if not isinstance(body, bytes):
+        return None
+    answer = msgspec.json.decode(body)
+    if "partitions_count" in answer:
+        del answer["partitions"]
+    return answer
