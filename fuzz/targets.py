@@ -22,6 +22,7 @@ from app.gateway.message import Message, Origin, record_of
 from app.names import MAX_BROKER_NAME, TopicName, consumer_id, is_internal, new_stream_name
 from app.topic import check_embedded
 from fuzz.connection import answers_to
+from fuzz.grammar import Sends
 
 MOST = 5
 _ID = "7d0c1f52-6f0e-4c1c-9f8e-0d8f3a0b1c03"
@@ -69,6 +70,11 @@ def event(data: bytes) -> None:
         again = _parser.send(b'{"event":' + encoded.value + b"}").event
         assert again == encoded
         _check_generic(data, encoded.value)
+
+
+def built_event(data: bytes) -> None:
+    """The same of bodies that are JSON by construction, and often events."""
+    event(Sends(data).body())
 
 
 def _check_generic(body: bytes, value: bytes) -> None:
@@ -172,5 +178,6 @@ def http(data: bytes) -> None:
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (names, event, batch, ndjson, query, admin, strict, encodings, http)
+    target.__name__: target
+    for target in (names, event, built_event, batch, ndjson, query, admin, strict, encodings, http)
 }
