@@ -1,8 +1,9 @@
 """Who may come in."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from app.api.middleware.authorise import Rights, authorise
 from app.api.state import Middleware
@@ -17,19 +18,26 @@ from app.telemetry.metrics import Metrics
 _log = get_logger(__name__)
 
 
+class Door(NamedTuple):
+    """`identify` tells whose a request is by the keys it presents; `watch` takes whom to tell of changed keys."""
+
+    identify: Identify
+    watch: Callable[[Callable[[int], None]], None]
+
+
 @asynccontextmanager
-async def open_door(settings: Settings) -> AsyncIterator[Identify]:
-    """What tells whose a request is by the keys it presents, and keeps to the file. Raises ConfigError."""
+async def open_door(settings: Settings) -> AsyncIterator[Door]:
+    """The door, its keys kept to the file. Raises ConfigError."""
     if settings.api_key is None and settings.api_keys_file is None:
         _log.warning("ANYBODY MAY DO EVERYTHING: no key is configured; set API_KEY or API_KEYS_FILE")
-        yield lambda _: ANYBODY
+        yield Door(lambda _: ANYBODY, lambda _: None)
         return
     keyring = Keyring(time.time, master=settings.api_key.get_secret_value() if settings.api_key else None)
     watch = KeyWatch(settings.api_keys_file, keyring) if settings.api_keys_file else None
     if watch:
         watch.start()
     try:
-        yield keyring.identify
+        yield Door(keyring.identify, watch.watch if watch else lambda _: None)
     finally:
         if watch:
             await watch.stop()

@@ -16,16 +16,16 @@ from app.api.handlers.messages import Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
 from app.api.middleware import middlewares
+from app.api.middleware.deadlines import deadlines as timed
 from app.api.middleware.identify import identify
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.parsing import Parser
 from app.api.routes import rights, routes
-from app.assembly.door import make_authorise, open_door
+from app.assembly.door import Door, make_authorise, open_door
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
 from app.deadline import Deadlines
-from app.door.keyring import Identify
 from app.errors import ResourceUnavailable
 from app.event import EventEncoder
 from app.gateway.audit import Audit
@@ -69,12 +69,12 @@ async def open_gateway(settings: Settings, metrics_folder: Path | None = None) -
     Raises ConfigError, ResourceUnavailable.
     """
     metrics = Metrics(metrics_folder)
-    async with open_door(settings) as whose, _open_behind(settings, whose, metrics) as gateway:
+    async with open_door(settings) as door, _open_behind(settings, door, metrics) as gateway:
         yield gateway
 
 
 @asynccontextmanager
-async def _open_behind(settings: Settings, whose: Identify, metrics: Metrics) -> AsyncIterator[Gateway]:
+async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> AsyncIterator[Gateway]:
     new_id = UuidSource()
     bare = make_log(settings)
     status = ConnectionStatus(metrics, bare.kind)
@@ -83,6 +83,7 @@ async def _open_behind(settings: Settings, whose: Identify, metrics: Metrics) ->
     encoder = EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id)
     trail = Audit(log, encoder, clock=time.time, retention_ms=settings.audit_retention_ms, metrics=metrics)
     status.watch(trail.broker_changed)
+    door.watch(trail.keys_changed)
     probe = settings.health_check_interval_secs
     link = Link(log, catalog, status=status, probe_interval=probe, backoff=make_backoff(settings))
     consumer = Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics)
@@ -110,11 +111,9 @@ async def _open_behind(settings: Settings, whose: Identify, metrics: Metrics) ->
             new_id=new_id,
             metrics=metrics,
             trail=trail,
-            identified=identify(whose, in_query=settings.api_key_in_query),
+            identified=identify(door.identify, in_query=settings.api_key_in_query),
             authorised=make_authorise(settings, rights(table), metrics),
-            open_deadlines=deadlines,
-            budget=budget,
-            longest=settings.operation_timeout_secs,
+            timed=timed(deadlines, budget, longest=settings.operation_timeout_secs),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)
         yield Gateway(app, log, health, consumer, deadlines, budget, metrics, trail)

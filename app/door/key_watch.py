@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from app.door.key_file import BadKeyFile, read_keys
@@ -22,6 +23,7 @@ class KeyWatch:
         self._keyring = keyring
         self._known: tuple[int, ...] | None = None
         self._complaint = ""
+        self._watchers: list[Callable[[int], None]] = []
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -38,23 +40,30 @@ class KeyWatch:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def look(self) -> None:
-        """Take over what changed. Warns once of what is wrong, and looks again next time."""
+    def watch(self, watcher: Callable[[int], None]) -> None:
+        """Call it, in the event loop, with the number of keys whenever they have changed."""
+        self._watchers.append(watcher)
+
+    def look(self) -> bool:
+        """Take over what changed, if anything. Warns once of what is wrong, and looks again next time."""
         try:
             changed = self._read()
         except BadKeyFile as error:
             if str(error) != self._complaint:
                 self._complaint = str(error)
                 _log.warning("the API keys stay as they were", file=str(self._path), reason=self._complaint)
-            return
+            return False
         self._complaint = ""
         if changed:
             _log.info("the API keys are as the file says now", file=str(self._path))
+        return changed
 
     async def _forever(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
-            await asyncio.to_thread(self.look)
+            if await asyncio.to_thread(self.look):
+                for watcher in self._watchers:
+                    watcher(len(self._keyring))
 
     def _read(self) -> bool:
         """Whether there was anything new. What is written after the look at the file's times is seen next time."""

@@ -63,6 +63,10 @@ class Keyring:
         self._entries: Mapping[str, _Entry] = {}
         self._dummy = _padded([])
 
+    def __len__(self) -> int:
+        """How many named keys there are."""
+        return len(self._entries)
+
     def replace(self, keys: Iterable[Key]) -> None:
         """Know these instead, all at once, in any thread."""
         self._entries = {key.id: _Entry(key) for key in keys}

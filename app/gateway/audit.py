@@ -94,6 +94,10 @@ class Audit:
         """The broker is away, for this reason, or is back."""
         self.tell("broker.recovered" if connected else "broker.lost", {"reason": reason})
 
+    def keys_changed(self, count: int) -> None:
+        """The file of API keys says something else now, and there are so many."""
+        self.tell("keys.reloaded", {"keys": count})
+
     def tell(self, event_type: str, data: Mapping[str, Any], who: Who | None = None) -> None:
         """One event of this type; `who` is None for the gateway itself."""
         if len(self._waiting) >= self._most_waiting:

@@ -1,5 +1,6 @@
 """The audit trail: who changed what, and what befell the gateway, on `_gateway-audit`."""
 
+import asyncio
 import json
 
 import pytest
@@ -7,6 +8,8 @@ from conftest import running
 from samples import generic
 from support import read_all
 
+from app.door.key_file import edit_keys
+from app.door.keys import Key, digest
 from app.gateway.audit import AUDIT_TOPIC
 
 
@@ -94,3 +97,53 @@ async def test_it_is_kept_for_thirty_days_and_hidden(client):
     assert info.configs["retention.ms"] == "2592000000"
     assert (await client.get(f"/streams/-/topics/{AUDIT_TOPIC}/messages")).status == 404
     assert AUDIT_TOPIC not in str((await client.get("/streams")).body)
+
+
+@pytest.fixture
+async def guarded(start, tmp_path):
+    """A gateway with a key for everything, and one for reading alone."""
+    path = tmp_path / "keys.json"
+    edit_keys(path, lambda _: [key("root", "admin"), key("reader", "consume:*")])
+    async with start(API_KEYS_FILE=str(path)) as client:
+        yield client, path
+
+
+def key(key_id: str, *scopes: str) -> Key:
+    return Key(key_id, (digest("s").hex(),), scopes)
+
+
+def bearing(key_id: str) -> dict[str, str]:
+    return {"X-API-Key": f"gw_{key_id}_s"}
+
+
+async def test_it_names_the_key_also_of_what_was_forbidden(guarded):
+    client, _ = guarded
+    assert (await client.post("/streams", {"name": "mine"}, headers=bearing("root"))).status == 201
+    assert (await client("DELETE", "/streams/mine", headers=bearing("reader"))).status == 403
+    assert (await client("DELETE", "/streams/mine")).status == 401
+    created, refused = await trail(client)
+    assert (created["payload"]["data"]["who"]["key_id"], *told(created)) == ("root", "stream.created", {}, "done")
+    assert refused["payload"]["data"]["who"]["key_id"] == "reader"
+    assert told(refused) == ("stream.deleted", {"stream": "mine"}, "forbidden")
+
+
+async def test_only_a_key_with_the_admin_scope_reads_it(guarded):
+    client, _ = guarded
+    await trail(client)
+    path = f"/streams/-/topics/{AUDIT_TOPIC}/messages"
+    shown = await client.get(path, headers=bearing("root"))
+    assert [message["event"]["event_type"] for message in shown.body["messages"]] == ["gateway.started"]
+    assert (await client.get(path, headers=bearing("reader"))).status == 404
+    assert (await client.post(path, {"event": generic()}, headers=bearing("root"))).status == 404
+    assert (await client("DELETE", path.removesuffix("/messages"), headers=bearing("root"))).status == 404
+    catalog = "/streams/-/topics/_gateway-catalog/messages"
+    assert (await client.get(catalog, headers=bearing("root"))).status == 404
+
+
+async def test_changed_keys_are_told(guarded):
+    client, path = guarded
+    edit_keys(path, lambda keys: keys[:1])
+    async with asyncio.timeout(30):
+        while (last := (await trail(client, system=True))[-1])["event_type"] != "keys.reloaded":
+            await asyncio.sleep(0.1)
+    assert last["payload"]["data"] == {"who": None, "keys": 1}

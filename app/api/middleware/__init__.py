@@ -4,14 +4,11 @@ from collections.abc import Callable
 
 from app.api.middleware.audit import audit
 from app.api.middleware.compression import compression
-from app.api.middleware.deadlines import deadlines
 from app.api.middleware.errors import errors
 from app.api.middleware.observe import observe
 from app.api.middleware.request_id import request_id
 from app.api.state import Middleware
-from app.deadline import Deadlines
 from app.gateway.audit import Audit
-from app.resilience.budget import ByteBudget
 from app.telemetry.metrics import Metrics
 
 
@@ -22,9 +19,7 @@ def middlewares(
     identified: Middleware,
     authorised: Middleware,
     trail: Audit,
-    open_deadlines: Deadlines,
-    budget: ByteBudget,
-    longest: float,
+    timed: Middleware,
 ) -> tuple[Middleware, ...]:
     """Request id outermost and errors inside observation, so that every answer has an id, a metric and a log line."""
     return (
@@ -35,5 +30,5 @@ def middlewares(
         errors,
         identified,
         authorised,
-        deadlines(open_deadlines, budget, longest=longest),
+        timed,
     )

@@ -50,7 +50,8 @@ def _tell(trail: Audit, action: str, request: web.Request, response: web.StreamR
         resource["consumer_id"] = asked.consumer_id
     answer = _answer(response)
     told = {"outcome": "done", "after": answer} if done else {"outcome": answer["error"], "after": None}
-    who = Who(None, request.remote, request[CALL].request_id)
+    call = request[CALL]
+    who = Who(call.identity.name, request.remote, call.request_id)
     trail.tell(action, {"resource": resource, **told}, who)
 
 
