@@ -105,7 +105,7 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
             make_messages(settings, producer, consumer, encoder),
             Streams(catalog, most_bytes=settings.max_request_body_size),
             *make_groups(settings, log),
-            Operations(health, stats, metrics, document(OPERATIONS), clock=time.time),
+            Operations(health, stats, metrics, lambda: document(OPERATIONS, rights(table)), clock=time.time),
         )
         onion = middlewares(
             new_id=new_id,

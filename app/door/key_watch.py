@@ -61,7 +61,12 @@ class KeyWatch:
     async def _forever(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
-            if await asyncio.to_thread(self.look):
+            try:
+                changed = await asyncio.to_thread(self.look)
+            except Exception:  # noqa: BLE001  # whatever became of one look, a key revoked later must be heard of
+                _log.exception("the API keys could not be looked at", file=str(self._path))
+                continue
+            if changed:
                 for watcher in self._watchers:
                     watcher(len(self._keyring))
 

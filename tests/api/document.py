@@ -5,14 +5,16 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
+from unittest.mock import Mock
 
 from jsonschema import Draft202012Validator
 
 from app.api.openapi import answers
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
+from app.api.routes import rights, routes
 
-DOCUMENT = document(OPERATIONS)
+DOCUMENT = document(OPERATIONS, rights(routes(*[Mock()] * 5)))
 
 
 def _strict() -> dict[str, Any]:

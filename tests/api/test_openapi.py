@@ -27,6 +27,13 @@ async def test_every_route_is_described_and_every_description_is_a_route(client)
     assert {route for route in routes if route[0] != "HEAD"} == set(OPERATIONS)
 
 
+def test_every_operation_says_what_it_asks_of_a_key():
+    assert DOCUMENT["paths"]["/messages"]["post"]["security"] == [{"ApiKey": ["produce"]}, {"Bearer": ["produce"]}]
+    assert DOCUMENT["paths"]["/streams"]["post"]["security"] == [{"ApiKey": ["admin"]}, {"Bearer": ["admin"]}]
+    assert DOCUMENT["paths"]["/stats"]["get"]["security"] == [{"ApiKey": []}, {"Bearer": []}]
+    assert DOCUMENT["paths"]["/health"]["get"]["security"][0] == {}
+
+
 def test_operations_have_names_of_their_own():
     names = [op["operationId"] for item in DOCUMENT["paths"].values() for op in item.values()]
     assert len(names) == len(set(names))

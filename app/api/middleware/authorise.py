@@ -1,12 +1,12 @@
 """Lets in who may: refuses what has no valid key, and what its key has no right to."""
 
 from collections.abc import Collection, Mapping
-from ipaddress import IPv6Network, ip_address
 from typing import NoReturn
 
 from aiohttp import web
 
 from app.api.state import CALL, Handler, Middleware, route_of
+from app.door.addresses import network_of
 from app.door.attempts import Attempts
 from app.door.keyring import ANYBODY, UNKNOWN_KEY, Identity, Refused
 from app.door.scopes import Right
@@ -43,7 +43,7 @@ def authorise(
             raise
 
     def refuse(refused: Refused, request: web.Request) -> NoReturn:
-        wait = 0.0 if refused.reason == "missing" else attempts.wrong_key(_client(request))
+        wait = 0.0 if refused.reason == "missing" else attempts.wrong_key(network_of(request.remote or ""))
         if wait:
             metrics.refusals.labels("too_many_wrong", UNKNOWN_KEY).inc()
             raise TooManyRequests("too many invalid API keys came from this address", retry_after=wait)
@@ -62,15 +62,3 @@ def authorise(
 def _place(path: Mapping[str, str], default: TopicName) -> tuple[str, str | None]:
     """The stream and the topic that the path means; a path may mean a stream as such."""
     return (path["stream"], path.get("topic")) if "stream" in path else (default.stream, default.topic)
-
-
-def _client(request: web.Request) -> str:
-    """The peer's address; of IPv6 its network, since one subscriber has all of a /64."""
-    peer = request.remote or ""
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return peer
-    if address.version == 4 or address.ipv4_mapped:
-        return peer
-    return str(IPv6Network((int(address), 64), strict=False))

@@ -8,9 +8,11 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from app import __version__
+from app.api.middleware.authorise import Rights
 from app.api.openapi.answers import Error
 from app.api.openapi.operations import ANY, TEXT, Operation
 from app.api.responses import STATUS, status_of
+from app.door.scopes import Right
 from app.errors import SluiceError
 
 Json = dict[str, Any]
@@ -19,13 +21,11 @@ JSON, NDJSON = "application/json", "application/x-ndjson"
 _REF = "#/components/schemas/{model}"
 _HEADERS = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
 _RETRIED = (429, 503)
-_KEY: Json = {"ApiKey": []}
-_BEARER: Json = {"Bearer": []}
 
 _KEYS = (
     "A key, where the gateway has any: `gw_<id>_<secret>`, or the one of `API_KEY`. Its scopes say what it may do: "
     "`produce:PATTERN` to send, `consume:PATTERN` to poll and for offsets, `admin` for everything; any key reads what "
-    "its scopes reach."
+    "its scopes reach (`see`)."
 )
 
 _PATH_PARAMETERS = {
@@ -35,12 +35,14 @@ _PATH_PARAMETERS = {
 }
 
 
-def document(operations: Mapping[tuple[str, str], Operation]) -> Json:
-    """The whole document, for operations by method and path."""
+def document(operations: Mapping[tuple[str, str], Operation], rights: Rights) -> Json:
+    """The whole document, for operations and what they ask of a key, by method and path."""
     schemas = _Schemas(operations)
     paths: dict[str, Json] = {}
     for (method, path), operation in operations.items():
-        paths.setdefault(path, {})[method.lower()] = _operation(operation, path, schemas)
+        paths.setdefault(path, {})[method.lower()] = _operation(operation, path, schemas) | _security(
+            operation, rights[method, path]
+        )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -50,7 +52,6 @@ def document(operations: Mapping[tuple[str, str], Operation]) -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": paths,
-        "security": [_KEY, _BEARER],
         "components": {
             "schemas": schemas.definitions,
             "responses": {_name(status): _error(status) for status in sorted({*STATUS.values()})},
@@ -136,8 +137,6 @@ def _operation(operation: Operation, path: str, schemas: _Schemas) -> Json:
         "parameters": [*map(_path_parameter, named), *_query(operation, schemas), _TIMEOUT],
         "responses": answers,
     }
-    if operation.open:
-        found["security"] = [{}, _KEY, _BEARER]
     if operation.body is not None:
         content: Json = {JSON: {"schema": schemas.taken(operation.body)}}
         if operation.lines:
@@ -145,6 +144,13 @@ def _operation(operation: Operation, path: str, schemas: _Schemas) -> Json:
             content[NDJSON] = {"schema": {"type": "string", "description": description}}
         found["requestBody"] = {"required": True, "content": content}
     return found
+
+
+def _security(operation: Operation, right: Right) -> Json:
+    """Any key does where no right is named, as do roles for schemes that know none (OpenAPI 3.1.0, 4.8.30)."""
+    roles = [] if right is Right.ANY else [right.value]
+    keys: list[Json] = [{"ApiKey": roles}, {"Bearer": roles}]
+    return {"security": [{}, *keys] if operation.open else keys}
 
 
 _TIMEOUT = {"$ref": "#/components/parameters/RequestTimeout"}
