@@ -5,10 +5,13 @@ included. Only SluiceError may come out of a parser.
 """
 
 import contextlib
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import zip_longest
+from pathlib import Path
 
 import msgspec
 from yarl import URL
@@ -16,6 +19,10 @@ from yarl import URL
 from app.api import parsing, parsing_offsets
 from app.api.middleware.compression import ENCODERS, negotiate
 from app.api.strict import head_of, strict_json
+from app.door.key_file import BadKeyFile, read_keys
+from app.door.keyring import Keyring
+from app.door.keys import Key, digest, key_text, split_key
+from app.door.scopes import Right, Scopes
 from app.errors import BadRequest, SluiceError
 from app.event import EventEncoder
 from app.gateway.message import Message, Origin, record_of
@@ -27,6 +34,9 @@ from fuzz.grammar import Sends
 MOST = 5
 _ID = "7d0c1f52-6f0e-4c1c-9f8e-0d8f3a0b1c03"
 _parser = parsing.Parser(EventEncoder(now=lambda: datetime(2026, 1, 15, tzinfo=UTC), new_id=lambda: _ID), most=MOST)
+_KEY = "gw_shop_secret"
+_ring = Keyring(lambda: 0)
+_ring.replace([Key("shop", (digest("secret").hex(),), ("admin",))])
 _exact = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
@@ -168,6 +178,47 @@ def encodings(data: bytes) -> None:
         assert negotiate(text.upper()) == chosen
 
 
+def keys(data: bytes) -> None:
+    """Whatever is presented, only the key itself is valid; what can be told apart can be put together again."""
+    text = data.decode("utf-8", "surrogateescape")
+    identity = _ring.identify({text})
+    assert (identity.name == "shop") == (text == _KEY)
+    assert identity.refused or identity.name == "shop"
+    key_id, secret = split_key(text)
+    assert not secret or key_text(key_id, secret) == text
+
+
+def scopes(data: bytes) -> None:
+    """Scopes, a line each, then a line `stream.topic`: rights that agree with each other."""
+    *lines, topic = data.decode(errors="replace").split("\n")
+    stream, _, topic = topic.partition(".")
+    try:
+        found = Scopes(lines)
+    except ValueError:
+        return
+    for right in (Right.PRODUCE, Right.CONSUME):
+        if found.permit(right, stream, topic):
+            assert found.sees_topic(stream, topic)
+    assert found.permit(Right.ADMIN, stream, topic) == ("admin" in lines)
+    if found.sees_topic(stream, topic):
+        assert found.sees_stream(stream)
+
+
+def key_file(data: bytes) -> None:
+    """A file of keys: each once, fit for a keyring; or why it can't be used, in one line."""
+    path = Path(tempfile.gettempdir()) / f"sluice-fuzz-{os.getpid()}.json"
+    path.write_bytes(data)
+    try:
+        found = read_keys(path)
+    except BadKeyFile as error:
+        assert str(error)
+        return
+    finally:
+        path.unlink()
+    assert len({key.id for key in found}) == len(found)
+    Keyring(lambda: 0).replace(found)
+
+
 def http(data: bytes) -> None:
     """Raw bytes to the real server: whole answers, each with a sane request id, and no 5xx."""
     for answer in answers_to(data):
@@ -177,7 +228,5 @@ def http(data: bytes) -> None:
             assert 100 <= int(answer.timeout) <= 30_000
 
 
-TARGETS: Mapping[str, Callable[[bytes], None]] = {
-    target.__name__: target
-    for target in (names, event, built_event, batch, ndjson, query, admin, strict, encodings, http)
-}
+_ALL = (names, event, built_event, batch, ndjson, query, admin, strict, encodings, keys, scopes, key_file, http)
+TARGETS: Mapping[str, Callable[[bytes], None]] = {target.__name__: target for target in _ALL}

@@ -25,7 +25,7 @@ def read_keys(path: Path) -> list[Key]:
         keys = msgspec.json.decode(path.read_bytes(), type=_Content).keys
     except OSError as error:
         raise BadKeyFile(f"it can't be read: {error.strerror}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadKeyFile(f"it is not a file of keys: {error}") from None
     if twice := [key_id for key_id, times in Counter(key.id for key in keys).items() if times > 1]:
         raise BadKeyFile(f"it is not a file of keys: {twice[0]!r} is there twice")

@@ -137,3 +137,9 @@ def test_a_change_of_the_same_size_at_the_same_time_is_seen(path):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     watch.look()
     assert keyring.identify(["gw_sh0p_s"]).name == "sh0p"
+
+
+def test_a_file_that_is_no_text_is_bad_too(path):
+    path.write_bytes(b'{"keys": [{"id": "\xff"}]}')
+    with pytest.raises(BadKeyFile, match="it is not a file of keys"):
+        read_keys(path)
