@@ -1,7 +1,8 @@
 """Compaction by Kafka's rules, for logs of our own: of each key only the newest record stays, at its offset.
 
 https://kafka.apache.org/documentation/#compaction. A tombstone (null value) takes its key's older records away at once
-and goes itself once it is older than `delete.retention.ms`, so that readers who are that slow still hear of it.
+and goes itself `delete.retention.ms` after that round (Kafka's delete horizon, KIP-534): whoever read an older record
+before it was taken away has so much time to come to the tombstone, however late the round was.
 A record without a key, from a time when the topic was not compacted, stays: nothing says that it is out of date.
 """
 
@@ -18,10 +19,11 @@ def is_due(configs: CompactionConfigs, *, dirty_bytes: int, all_bytes: int, olde
 class Newest:
     """The newest offset of each key in the part of a log that is being compacted."""
 
-    def __init__(self, tombstones_until_ms: int) -> None:
-        """Tombstones whose record is older than `tombstones_until_ms` have done their work."""
+    def __init__(self, now_ms: int, delete_retention_ms: int) -> None:
+        """`delete_at_ms` is when the tombstones that are met for the first time may go."""
         self._offsets: dict[bytes, int] = {}
-        self._tombstones_until_ms = tombstones_until_ms
+        self._now_ms = now_ms
+        self.delete_at_ms = now_ms + delete_retention_ms
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -31,9 +33,10 @@ class Newest:
         if key is not None:
             self._offsets[key] = offset
 
-    def keeps(self, offset: int, key: bytes | None, value: bytes | None, timestamp_ms: int) -> bool:
+    def keeps(self, offset: int, key: bytes | None, delete_at_ms: int | None) -> bool:
+        """Whether the record stays. `delete_at_ms` is of a tombstone that an earlier round has met."""
         if key is None:
             return True
         if offset < self._offsets.get(key, 0):
             return False
-        return value is not None or timestamp_ms >= self._tombstones_until_ms
+        return delete_at_ms is None or delete_at_ms > self._now_ms

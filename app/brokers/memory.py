@@ -28,13 +28,17 @@ from app.topic import (
 
 @dataclass(slots=True)
 class _Partition:
-    """`records` are in the order of their offsets, with holes where compaction was; up to `clean_to` it has been."""
+    """`records` are in the order of their offsets, with holes where compaction was; up to `clean_to` it has been.
+
+    `delete_at` is when the tombstones that it met may go, by offset.
+    """
 
     records: list[Record] = field(default_factory=list)
     log_start: int = 0
     high_watermark: int = 0
     size: int = 0
     clean_to: int = 0
+    delete_at: dict[int, int] = field(default_factory=dict)
 
     def append(self, record: Record) -> None:
         self.records.append(record)
@@ -111,7 +115,7 @@ class MemoryBroker:
     async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
         partition = self._partition(at.topic, at.partition)
         offset = _clamp(at.offset, partition)
-        if wait and offset >= partition.high_watermark:
+        if wait and partition.index(offset) == len(partition.records):
             await self._wakeups.wait((at.topic, at.partition), wait)
             partition = self._partition(at.topic, at.partition)
             offset = _clamp(offset, partition)
@@ -272,14 +276,22 @@ def _compact(partition: _Partition, configs: CompactionConfigs, now_ms: int) -> 
         dirty.append(record)
     oldest_ms = min((record.timestamp_ms for record in dirty), default=now_ms)
     dirty_bytes = sum(map(_size, dirty))
-    if not is_due(configs, dirty_bytes=dirty_bytes, all_bytes=partition.size, oldest_ms=oldest_ms, now_ms=now_ms):
+    if is_due(configs, dirty_bytes=dirty_bytes, all_bytes=partition.size, oldest_ms=oldest_ms, now_ms=now_ms):
+        partition.clean_to = dirty[-1].offset + 1
+    elif min(partition.delete_at.values(), default=now_ms + 1) > now_ms:
         return
-    end = partition.clean_to = dirty[-1].offset + 1
-    newest = Newest(now_ms - configs.delete_retention_ms)
+    else:
+        dirty = []
+    newest = Newest(now_ms, configs.delete_retention_ms)
     for record in dirty:
         newest.add(record.offset, record.key)
-    partition.keep([r for r in partition.records if r.offset >= end or newest.keeps(*_facts(r))])
+    _clean(partition, newest)
 
 
-def _facts(record: Record) -> tuple[int, bytes | None, bytes | None, int]:
-    return record.offset, record.key, record.value, record.timestamp_ms
+def _clean(partition: _Partition, newest: Newest) -> None:
+    behind = partition.index(partition.clean_to)
+    before = partition.delete_at
+    kept = [r for r in partition.records[:behind] if newest.keeps(r.offset, r.key, before.get(r.offset))]
+    tombstones = [r.offset for r in kept if r.value is None and r.key is not None]
+    partition.delete_at = {offset: before.get(offset, newest.delete_at_ms) for offset in tombstones}
+    partition.keep(kept + partition.records[behind:])

@@ -81,6 +81,41 @@ async def test_a_tombstone_stays_for_as_long_as_delete_retention_says(log):
     assert found[1].value is None
 
 
+async def test_a_tombstone_has_its_time_from_the_round_that_met_it_however_old_it_was(log):
+    topic = await make(log, delete_retention_ms="3600000")
+    old_ms = int(time.time() * 1000) - 7_200_000
+    await put(log, topic, (b"a", b"1"), (b"b", b"1"), (b"a", None), now_ms=old_ms)
+    await settled(log, topic, [1, 2])
+
+
+async def test_reads_wait_behind_holes_at_the_end_of_a_log_that_nobody_writes_to(log, can):
+    if not can.retain_promptly:
+        pytest.skip("Kafka compacts nothing in the newest segment")
+    topic = await make(log, delete_retention_ms="0")
+    await put(log, topic, (b"a", b"1"), (b"a", None))
+    async with asyncio.timeout(60):
+        while await read_all(log, topic):
+            await asyncio.sleep(0.02)
+    reading = asyncio.create_task(log.fetch(Position(topic, 0, 1), Limit(1, 1000), wait=60))
+    await asyncio.sleep(0.1)
+    assert not reading.done()
+    await put(log, topic, (b"b", b"1"))
+    assert [r.offset for r in (await reading).records] == [2]
+
+
+async def test_a_repeat_is_known_although_its_record_is_superseded(implementation, place, can):
+    if not can.dedupe:
+        pytest.skip("keeps no dedupe window")
+    async with implementation.open(place) as log:
+        topic = await make(log)
+        for n in range(3):
+            await publish(log, topic, record(b"%d" % n, key=b"k", event_id=f"{topic}-{n}"))
+        await asyncio.sleep(0.3)
+        [again] = await publish(log, topic, record(b"0", key=b"k", event_id=f"{topic}-0"))
+        assert (again.offset, again.duplicate) == (0, True)
+        assert (await read_all(log, topic))[-1].offset == 2
+
+
 async def test_what_is_younger_than_the_lag_stays(log):
     topic = await make(log, min_compaction_lag_ms="3600000")
     await put(log, topic, *[(b"a", b"%d" % n) for n in range(3)])

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from support import fresh_topic, publish, record
+from support import fresh_topic, publish, read_all, record
 
 from app.record import Limit, Position
 from app.topic import TopicSpec
@@ -76,6 +76,34 @@ async def test_other_partitions_keep_theirs(log):
             await publish(log, topic, record(b"x" * 900, partition=1))
     await log_start_reaches(log, topic, 3)
     assert (await log.describe(topic)).partitions[1].log_start_offset == 0
+
+
+async def test_a_retention_that_is_changed_holds_from_then_on(log):
+    topic = await make(log, retention_ms="-1")
+    old_ms = int(time.time() * 1000) - 100_000
+    await publish(log, topic, record(now_ms=old_ms))
+    await publish(log, topic, record())
+    await some_rounds()
+    assert (await log.describe(topic)).messages == 2
+    await log.alter(topic, partitions=None, configs={"retention.ms": "60000"})
+    await log_start_reaches(log, topic, 1)
+    assert [r.offset for r in await read_all(log, topic)] == [1]
+
+
+async def test_what_has_left_stays_gone_after_a_restart(implementation, place):
+    if not implementation.can.survive_restart:
+        pytest.skip("forgets everything when it is closed")
+    async with implementation.open(place) as log:
+        topic = await make(log, retention_bytes="5000")
+        for n in range(20):
+            await publish(log, topic, record(b"%d" % n + b"x" * 1000))
+        await log_start_reaches(log, topic, 14)
+        await some_rounds()
+        before = await log.describe(topic)
+    async with implementation.open(place) as log:
+        assert await log.describe(topic) == before
+        start = before.partitions[0].log_start_offset
+        assert [r.offset for r in await read_all(log, topic)] == list(range(start, 20))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import pytest
 from support import publish, read_all, record
 
 from app.brokers.sqlite.broker import SqliteBroker
+from app.deadline import Deadline
 from app.errors import PollFailed
+from app.gateway.registry import CATALOG_TOPIC, Registry
 from app.record import Limit, Position
 from app.topic import TopicSpec
 
@@ -35,13 +37,18 @@ async def opened(folder, clock, window_secs: int = WINDOW_SECS):
     await log.close()
 
 
-async def compacted(log: SqliteBroker) -> None:
-    await log.create(TopicSpec("s.t", 1, {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0"}))
+async def compacted(log: SqliteBroker, **configs: str) -> None:
+    eager = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0"}
+    await log.create(TopicSpec("s.t", 1, eager | {key.replace("_", "."): value for key, value in configs.items()}))
 
 
 def version(clock: Clock, n: int):
     now_ms = int(clock() * 1000)
     return record(b"%d" % n, key=b"k", event_id=f"id-{n}", now_ms=now_ms)
+
+
+def tombstone(clock: Clock):
+    return record(None, key=b"k", now_ms=int(clock() * 1000))
 
 
 async def left(log: SqliteBroker, count: int) -> list[int]:
@@ -102,6 +109,50 @@ async def test_after_a_restart_compaction_goes_on(tmp_path):
         await publish(log, "s.t", version(clock, 3))
     async with opened(tmp_path, clock, 0) as log:
         assert await left(log, 1) == [3]
+
+
+async def test_a_restart_gives_a_tombstone_no_more_time(tmp_path):
+    clock = Clock()
+    async with opened(tmp_path, clock, 0) as log:
+        await compacted(log, delete_retention_ms="1000000")
+        await publish(log, "s.t", version(clock, 0), tombstone(clock), record(b"1", key=b"other", now_ms=0))
+        assert await left(log, 2) == [1, 2]
+        clock.now += 500
+    async with opened(tmp_path, clock, 0) as log:
+        await asyncio.sleep(0.1)
+        assert await left(log, 2) == [1, 2]
+        clock.now += 501
+        assert await left(log, 1) == [2]
+        fetched = await log.fetch(Position("s.t", 0, 0), Limit(10, 1000))
+        assert (fetched.next_offset, fetched.high_watermark) == (3, 3)
+    db = apsw.Connection(str(tmp_path / "log.db"))
+    assert db.execute("SELECT sum(size) FROM batch").get == db.execute("SELECT size_bytes FROM partition").get
+    db.close()
+
+
+async def test_the_catalog_shrinks_and_reads_the_same_after_a_restart(tmp_path):
+    clock = Clock()
+    deadline = Deadline(60)
+    async with opened(tmp_path, clock, 0) as log:
+        registry = Registry(log)
+        await registry.start()
+        for n in range(20):
+            assert await registry.add("shop", n, deadline)
+            assert await registry.add("shop.orders", n, deadline)
+            assert await registry.add("gone", n, deadline)
+            await registry.remove("gone", n, deadline)
+            if n < 19:
+                await registry.remove("shop", n, deadline)
+        before = registry.streams(), registry.find("shop.orders")
+        async with asyncio.timeout(60):
+            while len(await read_all(log, CATALOG_TOPIC)) > 12:  # of 99; the rest is not dirty enough
+                await asyncio.sleep(0.01)
+    deadline.close()
+    async with opened(tmp_path, clock, 0) as log:
+        registry = Registry(log)
+        await registry.start()
+        assert (registry.streams(), registry.find("shop.orders")) == before
+        assert list(registry.streams()) == ["shop"]
 
 
 async def test_a_damaged_batch_stays_as_it_is_and_the_others_are_compacted(tmp_path):

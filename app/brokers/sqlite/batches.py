@@ -16,13 +16,17 @@ HOLE = msgspec.Raw(b"\xc0")
 
 
 class StoredRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A record in its batch. Fields may be added at the end, never moved."""
+    """A record in its batch. Fields may be added at the end, never moved.
+
+    `delete_at_ms` is given to a tombstone by the first compaction that meets it: when it may go.
+    """
 
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
     headers: Headers
     event_id: str | None = None
+    delete_at_ms: int | None = None
 
 
 class Batch(NamedTuple):
@@ -82,6 +86,11 @@ def decode_one(raw: msgspec.Raw) -> StoredRecord:
         return _record.decode(raw)
     except msgspec.MsgspecError as error:
         raise Corrupt(str(error)) from error
+
+
+def to_go_at(found: StoredRecord, delete_at_ms: int) -> msgspec.Raw:
+    """The tombstone, with the time it may go."""
+    return msgspec.Raw(_encoder.encode(msgspec.structs.replace(found, delete_at_ms=delete_at_ms)))
 
 
 def as_record(offset: int, found: StoredRecord) -> Record:

@@ -126,10 +126,14 @@ class SqliteBroker:
                 raise NotFound(f"topic '{at.topic}' was deleted")
             partition = now.partition(at.partition)
             offset = partition.clamp(offset)
+            wait = 0
         if offset >= partition.next_offset:
             return Fetched([], offset, partition.next_offset, partition.log_start)
         at = Position(at.topic, at.partition, offset)
-        return await parts.readers.run(partial(read_page, partition_id=partition.id, at=at, limit=limit))
+        fetched = await parts.readers.run(partial(read_page, partition_id=partition.id, at=at, limit=limit))
+        if wait and not fetched.records and fetched.next_offset > offset:  # only holes are left up to the end
+            return await self.fetch(at._replace(offset=fetched.next_offset), limit, wait)
+        return fetched
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         parts = self._parts()

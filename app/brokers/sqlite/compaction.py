@@ -10,9 +10,10 @@ from functools import partial
 from typing import NamedTuple
 
 import apsw
+import msgspec
 
 from app.brokers.compaction import Newest, is_due
-from app.brokers.sqlite.batches import HOLE, Batch, Corrupt, StoredRecord, decode, decode_one, encode, places
+from app.brokers.sqlite.batches import HOLE, Batch, Corrupt, StoredRecord, decode, decode_one, encode, places, to_go_at
 from app.brokers.sqlite.catalog import Catalog, PartitionState, TopicState
 from app.brokers.sqlite.inbox import Work
 from app.brokers.sqlite.jobs import Rewritten, rewrite
@@ -35,7 +36,7 @@ SELECT base_offset, count, crc32, records, max_timestamp FROM batch
 
 
 class _Progress(NamedTuple):
-    """How far a partition is compacted, and when one of its tombstones will have done its work."""
+    """How far a partition is compacted, and when the first of its tombstones may go."""
 
     clean_to: int = 0
     tombstone_due_ms: int | None = None
@@ -44,7 +45,7 @@ class _Progress(NamedTuple):
 class _Piece(NamedTuple):
     rewritten: list[Rewritten]
     next_offset: int
-    oldest_tombstone_ms: int | None
+    tombstone_due_ms: int | None
 
 
 class Compaction:
@@ -81,10 +82,9 @@ class Compaction:
             if not due:
                 return
             end = progress.clean_to
-        newest = Newest(now_ms - configs.delete_retention_ms)
+        newest = Newest(now_ms, configs.delete_retention_ms)
         end = await self._readers.run(partial(_gather, newest, partition.id, progress.clean_to, end))
-        oldest = await self._clean(partition, newest, end)
-        self._progress[partition.id] = _Progress(end, None if oldest is None else oldest + configs.delete_retention_ms)
+        self._progress[partition.id] = _Progress(end, await self._clean(partition, newest, end))
 
     def _end(
         self, partition: PartitionState, start: int, configs: CompactionConfigs, now_ms: int, db: apsw.Connection
@@ -105,16 +105,16 @@ class Compaction:
         return end if worth_it else None
 
     async def _clean(self, partition: PartitionState, newest: Newest, end: int) -> int | None:
-        """Rewrite what `newest` does not keep; answers when the oldest tombstone that stays was written."""
-        offset, oldest = partition.log_start, None
+        """Rewrite what `newest` does not keep; answers when the first of the tombstones that stay may go."""
+        offset, dues = partition.log_start, []
         while offset < end:
             piece = await self._readers.run(partial(_next_piece, newest, partition.id, offset, end))
             if piece.rewritten:
                 await self._write(rewrite(self._catalog, partition.id, piece.rewritten))
-            if piece.oldest_tombstone_ms is not None:
-                oldest = min(oldest or piece.oldest_tombstone_ms, piece.oldest_tombstone_ms)
+            if piece.tombstone_due_ms is not None:
+                dues.append(piece.tombstone_due_ms)
             offset = piece.next_offset
-        return oldest
+        return min(dues, default=None)
 
 
 def _gather(newest: Newest, partition_id: int, start: int, end: int, db: apsw.Connection) -> int:
@@ -139,7 +139,8 @@ def _readable(batch: Batch) -> Iterator[tuple[int, StoredRecord]]:
 
 def _next_piece(newest: Newest, partition_id: int, start: int, end: int, db: apsw.Connection) -> _Piece:
     rewritten: list[Rewritten] = []
-    size, next_offset, oldest = 0, end, None
+    dues: list[int] = []
+    size, next_offset = 0, end
     with closing(db.cursor()) as cursor:
         for *row, max_timestamp in cursor.execute(_BATCHES, (partition_id, start, end)):
             batch = Batch(*row)
@@ -147,39 +148,47 @@ def _next_piece(newest: Newest, partition_id: int, start: int, end: int, db: aps
                 next_offset = batch.base_offset
                 break
             size += len(batch.records)
-            new, tombstone_ms = _rewritten(newest, batch, max_timestamp)
-            if tombstone_ms is not None:
-                oldest = min(oldest or tombstone_ms, tombstone_ms)
+            new, due = _rewritten(newest, batch, max_timestamp)
+            dues += due
             if new is not None:
                 rewritten.append(new)
-    return _Piece(_merged(rewritten), next_offset, oldest)
+    return _Piece(_merged(rewritten), next_offset, min(dues, default=None))
 
 
-def _rewritten(newest: Newest, batch: Batch, max_timestamp: int) -> tuple[Rewritten | None, int | None]:
-    """The batch with holes, None when nothing changes; and the time of the oldest tombstone that stays."""
+def _rewritten(newest: Newest, batch: Batch, max_timestamp: int) -> tuple[Rewritten | None, list[int]]:
+    """The batch as it shall be, None when nothing changes; and when the tombstones that stay in it may go."""
     try:
         raws = places(batch)
-        kept, tombstones, latest = [], [], []
-        for offset, raw in enumerate(raws, batch.base_offset):
-            if raw == HOLE:
-                kept.append(HOLE)
-                continue
-            found = decode_one(raw)
-            stays = newest.keeps(offset, found.key, found.value, found.timestamp_ms)
-            kept.append(raw if stays else HOLE)
-            if stays:
-                latest.append(found.timestamp_ms)
-                if found.value is None:
-                    tombstones.append(found.timestamp_ms)
+        kept, times, dues = _kept(newest, batch.base_offset, raws)
     except Corrupt:
-        return None, None
-    oldest = min(tombstones, default=None)
+        return None, []
     if raws and kept == raws:
-        return None, oldest
-    crc, blob = encode(kept if latest else [])
-    return Rewritten(
-        batch.base_offset, batch.length, max(latest, default=max_timestamp), crc, blob, len(batch.records), 1
-    ), oldest
+        return None, dues
+    crc, blob = encode(kept if times else [])
+    latest = max(times, default=max_timestamp)
+    return Rewritten(batch.base_offset, batch.length, latest, crc, blob, len(batch.records), 1), dues
+
+
+def _kept(
+    newest: Newest, base_offset: int, raws: Sequence[msgspec.Raw]
+) -> tuple[list[msgspec.Raw], list[int], list[int]]:
+    """What stands at each place afterwards; the times of the records that stay; and when their tombstones may go."""
+    kept, times, dues = [], [], []
+    for offset, raw in enumerate(raws, base_offset):
+        found = None if raw == HOLE else decode_one(raw)
+        if found is None or not newest.keeps(offset, found.key, found.delete_at_ms):
+            kept.append(HOLE)
+            continue
+        times.append(found.timestamp_ms)
+        if found.value is not None or found.key is None:
+            kept.append(raw)
+        elif found.delete_at_ms is not None:
+            kept.append(raw)
+            dues.append(found.delete_at_ms)
+        else:
+            kept.append(to_go_at(found, newest.delete_at_ms))
+            dues.append(newest.delete_at_ms)
+    return kept, times, dues
 
 
 def _merged(rewritten: Sequence[Rewritten]) -> list[Rewritten]:
