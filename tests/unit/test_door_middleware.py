@@ -1,0 +1,89 @@
+"""`identify` and `authorise` alone, with a clock that is put forward by hand."""
+
+from collections.abc import Mapping
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from app.api.middleware.authorise import authorise
+from app.api.middleware.errors import errors
+from app.api.middleware.identify import identify
+from app.api.middleware.request_id import request_id
+from app.api.state import CALL
+from app.door.attempts import Attempts
+from app.door.keyring import Keyring
+from app.door.keys import Key, digest
+from app.door.scopes import Right
+from app.names import TopicName
+from app.telemetry.metrics import Metrics
+
+
+class At:
+    """A clock that is put forward by hand."""
+
+    now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return At()
+
+
+@pytest.fixture
+async def client(clock):
+    """What stands behind the door tells whose request reached it."""
+
+    async def whose(request: web.Request) -> web.Response:
+        return web.Response(text=str(request[CALL].identity.name))
+
+    keyring = Keyring(clock)
+    keyring.replace([Key("shop", (digest("s").hex(),), ("produce:a.b",))])
+    rights: Mapping[tuple[str, str], Right] = {("GET", "/"): Right.ANY, ("GET", "/default"): Right.PRODUCE}
+    app = web.Application(
+        middlewares=[
+            request_id(lambda: "id"),
+            errors,
+            identify(keyring.identify, in_query=False),
+            authorise(rights, Attempts(clock), Metrics(), default=TopicName.create("a", "b"), without_key={"/default"}),
+        ]
+    )
+    app.router.add_get("/", whose)
+    app.router.add_get("/default", whose)
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+async def ask(client: TestClient, key: str, path: str = "/") -> tuple[int, str | None]:
+    async with client.get(path, headers={"X-API-Key": key}) as answer:
+        return answer.status, answer.headers.get("Retry-After")
+
+
+async def test_wrong_keys_are_answered_again_once_their_time_has_come(client, clock):
+    assert [await ask(client, "wrong") for _ in range(5)] == [(401, None)] * 5
+    assert await ask(client, "wrong") == (429, "6")
+    clock.now += 4.5
+    assert await ask(client, "wrong") == (429, "2")
+    assert await ask(client, "gw_shop_s") == (200, None)
+    clock.now += 1.5
+    assert [await ask(client, "wrong") for _ in range(2)] == [(401, None), (429, "6")]
+
+
+async def test_no_key_is_no_wrong_key(client):
+    for _ in range(20):
+        async with client.get("/") as answer:
+            assert answer.status == 401
+    assert await ask(client, "wrong") == (401, None)
+
+
+async def test_a_path_that_needs_no_key_counts_none(client):
+    assert [await ask(client, "wrong", "/default") for _ in range(20)] == [(200, None)] * 20
+    assert await ask(client, "wrong") == (401, None)
+
+
+async def test_what_is_behind_knows_whose_request_it_is(client):
+    async with client.get("/", headers={"X-API-Key": "gw_shop_s"}) as answer:
+        assert await answer.text() == "shop"
