@@ -69,8 +69,8 @@ class Broker(Protocol):
         """Of each partition the offset of the first record that is not older; behind the last one, where none is."""
         ...
 
-    async def layout(self, topic: str) -> TopicLayout:
-        """What a send has to know of the topic; may be a second old. Raises NotFound."""
+    async def layout(self, topic: str, *, fresh: bool = False) -> TopicLayout:
+        """What a send has to know of the topic; may be a second old unless `fresh`. Raises NotFound."""
         ...
 
     async def ping(self) -> None:
@@ -87,6 +87,10 @@ class BrokerAdmin(Protocol):
 
     async def group(self, name: str) -> GroupInfo:
         """Raises NotFound."""
+        ...
+
+    async def nodes(self) -> int:
+        """How many brokers there are."""
         ...
 
     async def topics(self) -> dict[str, int]:

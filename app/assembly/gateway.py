@@ -1,7 +1,7 @@
 """Settings in, a gateway that runs out."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +36,7 @@ from app.gateway.health import Health
 from app.gateway.link import Link
 from app.gateway.offsets import Offsets
 from app.gateway.producer import Producer
+from app.gateway.replication import Replication
 from app.gateway.stats import Stats
 from app.ids import UuidSource
 from app.names import TopicName
@@ -87,7 +88,8 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
     probe = settings.health_check_interval_secs
     link = Link(log, catalog, status=status, probe_interval=probe, backoff=make_backoff(settings))
     consumer = Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics)
-    health = Health(log, connected=lambda: link.connected)
+    replication = Replication(log, interval=probe, always=f"{settings.default_stream}.{settings.default_topic}")
+    health = Health(log, connected=lambda: link.connected, unreplicated=lambda: replication.unreplicated)
     deadlines = Deadlines()
     stats = Stats(catalog, interval=settings.stats_cache_ttl_secs, monotonic=time.monotonic)
     try:
@@ -96,13 +98,14 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
             raise ResourceUnavailable("the broker is away, and STARTUP_REQUIRE_BROKER is set")
         trail.start()
         stats.start()
+        replication.start()
         budget = ByteBudget(settings.max_inflight_bytes)
         metrics.follow(metrics.inflight_bytes, lambda: budget.used)
         producer = Producer(
             log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics
         )
         table = routes(
-            make_messages(settings, producer, consumer, encoder),
+            make_messages(settings, producer, consumer, encoder, replication.use),
             Streams(catalog, most_bytes=settings.max_request_body_size),
             *make_groups(settings, log),
             Operations(health, stats, metrics, lambda: document(OPERATIONS, rights(table)), clock=time.time),
@@ -120,6 +123,7 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
     finally:
         await stats.stop()
         await trail.stop(_LAST_AUDIT_SECONDS)
+        await replication.stop()
         await link.stop()
 
 
@@ -132,7 +136,9 @@ def make_catalog(settings: Settings, log: Log) -> Catalog:
     return Catalog(log, clock=time.time, monotonic=time.monotonic, defaults=defaults)
 
 
-def make_messages(settings: Settings, producer: Producer, consumer: Consumer, encoder: EventEncoder) -> Messages:
+def make_messages(
+    settings: Settings, producer: Producer, consumer: Consumer, encoder: EventEncoder, used: Callable[[str], None]
+) -> Messages:
     return Messages(
         producer,
         consumer,
@@ -140,6 +146,7 @@ def make_messages(settings: Settings, producer: Producer, consumer: Consumer, en
         default=TopicName.create(settings.default_stream, settings.default_topic),
         most_bytes=settings.max_request_body_size,
         most_polled=settings.poll_max_count,
+        used=used,
     )
 
 

@@ -161,10 +161,13 @@ class MemoryBroker:
     async def group(self, name: str) -> GroupInfo:
         return find_group(name, await self.groups())
 
+    async def nodes(self) -> int:
+        return 1
+
     async def topics(self) -> dict[str, int]:
         return {name: len(topic.partitions) for name, topic in self._topics.items()}
 
-    async def layout(self, topic: str) -> TopicLayout:
+    async def layout(self, topic: str, *, fresh: bool = False) -> TopicLayout:
         found = self._topic(topic)
         return TopicLayout(len(found.partitions), found.configs)
 

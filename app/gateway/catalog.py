@@ -78,10 +78,10 @@ class Catalog:
         known = self._known.get(name.full)
         return known if known and known.until > self._monotonic() else None
 
-    async def look_up(self, name: TopicName) -> KnownTopic:
-        """The topic, fresh from the broker. Raises NotFound."""
+    async def look_up(self, name: TopicName, *, fresh: bool = False) -> KnownTopic:
+        """The topic, as the broker knew it within the last second, or, `fresh`, knows it now. Raises NotFound."""
         self.forget(name)
-        layout = await self._log.layout(name.full)
+        layout = await self._log.layout(name.full, fresh=fresh)
         known = KnownTopic(*layout, self._monotonic() + _FRESH_SECONDS)
         self._known[name.full] = known
         return known

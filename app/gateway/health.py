@@ -1,6 +1,6 @@
 """Whether the gateway can serve: what `/health` tells and `/ready` answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from app import __version__
 from app.broker import Broker
@@ -11,9 +11,12 @@ class Health:
 
     version = __version__
 
-    def __init__(self, broker: Broker, *, connected: Callable[[], bool]) -> None:
+    def __init__(
+        self, broker: Broker, *, connected: Callable[[], bool], unreplicated: Callable[[], Sequence[str]]
+    ) -> None:
         self._broker = broker
         self._connected = connected
+        self._unreplicated = unreplicated
         self._stopping = False
 
     def stop(self) -> None:
@@ -31,6 +34,16 @@ class Health:
     @property
     def stopping(self) -> bool:
         return self._stopping
+
+    @property
+    def unreplicated(self) -> Sequence[str]:
+        """Topics in use that are lost with one broker of several."""
+        return self._unreplicated()
+
+    @property
+    def well(self) -> bool:
+        """Ready, and nothing is at risk."""
+        return self.ready and not self.unreplicated
 
     @property
     def ready(self) -> bool:

@@ -49,10 +49,14 @@ class Producer:
             known = self._catalog.known(topic)
             if known is None:
                 known = await deadline.run(self._catalog.look_up(topic))
+            records, refused = self._records(known, messages, origin)
+            if refused and any(isinstance(error, NotFound) for error in refused.values()):
+                # A partition that is not there may be new: somebody else can have made it a moment ago.
+                known = await deadline.run(self._catalog.look_up(topic, fresh=True))
+                records, refused = self._records(known, messages, origin)
         except SluiceError:
             self._sent(UNKNOWN, UNKNOWN, "failed").inc(len(messages))
             raise
-        records, refused = self._records(known, messages, origin)
         if refused and (not partial or not records):
             raise _together(refused)
         try:

@@ -151,12 +151,38 @@ async def test_kafka_is_away_for_eight_seconds(tmp_path, own_kafka, how, deadlin
         assert told.slowest <= float(deadline) + 1
 
 
+async def health_names_what_one_broker_keeps_alone(url: str, stream: str) -> None:
+    async with ClientSession(url) as session:
+
+        async def health() -> dict:
+            async with session.get("/health") as answer:
+                return await answer.json()
+
+        topics = f"/streams/{stream}/topics"
+        async with session.post(topics, json={"name": "alone", "replication_factor": 1}) as made:
+            assert made.status == 201
+        assert (await health())["components"]["replication"] == "ok"
+        async with session.get(f"{topics}/alone/messages") as polled:
+            assert polled.status == 200
+        async with asyncio.timeout(60):
+            while (told := await health())["status"] == "healthy":
+                await asyncio.sleep(0.1)
+        assert told["components"]["replication"] == f"on one broker only: {stream}.alone"
+        async with session.delete(f"{topics}/alone") as gone:
+            assert gone.status == 204
+        async with asyncio.timeout(60):
+            while (await health())["status"] != "healthy":
+                await asyncio.sleep(0.1)
+
+
 async def test_one_broker_of_three_after_the_other_is_restarted(tmp_path):
     """ROLLING_RESTARTS=3 goes round all of them; the fewer are for CI."""
     stream = f"bad-{uuid.uuid4().hex[:8]}"
     with running_cluster() as brokers:
         addresses = ",".join(broker.address for broker in brokers)
-        with serving(tmp_path, BROKER_URL=f"kafka://{addresses}", DEFAULT_STREAM=stream) as (url, process):
+        settings = {"BROKER_URL": f"kafka://{addresses}", "DEFAULT_STREAM": stream, "HEALTH_CHECK_INTERVAL_SECS": "1"}
+        with serving(tmp_path, **settings) as (url, process):
+            await health_names_what_one_broker_keeps_alone(url, stream)
             async with load(url) as told:
                 await asyncio.sleep(3)
                 for broker in brokers[: int(os.environ.get("ROLLING_RESTARTS", "1"))]:

@@ -1,7 +1,7 @@
 """Messages in and out of a topic: `…/messages` and `…/messages/batch`, named or default."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
@@ -22,7 +22,10 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Messages:
-    """Handlers for sending and polling; `default` is the topic that `/messages` means."""
+    """Handlers for sending and polling; `default` is the topic that `/messages` means.
+
+    `used` is told of every topic that is asked for, which need not exist.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Messages:
         default: TopicName,
         most_bytes: int,
         most_polled: int,
+        used: Callable[[str], None],
     ) -> None:
         self._producer = producer
         self._consumer = consumer
@@ -40,6 +44,7 @@ class Messages:
         self._default = default
         self._most_bytes = most_bytes
         self._most_polled = most_polled
+        self._used = used
 
     async def send(self, request: web.Request) -> web.Response:
         topic = self._topic(request)
@@ -70,7 +75,9 @@ class Messages:
 
     def _topic(self, request: web.Request) -> TopicName:
         match = request.match_info
-        return TopicName.address(match["stream"], match["topic"]) if match else self._default
+        topic = TopicName.address(match["stream"], match["topic"]) if match else self._default
+        self._used(topic.full)
+        return topic
 
 
 def _asks_for_audit(request: web.Request) -> bool:

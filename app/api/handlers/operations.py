@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ from app.deadline import Clock
 from app.gateway.health import Health
 from app.gateway.stats import Stats
 from app.telemetry.metrics import Metrics
+
+_MOST_NAMED = 5
 
 
 class _Described(NamedTuple):
@@ -44,7 +46,7 @@ class Operations:
         health = self._health
         return json_response(
             {
-                "status": "healthy" if health.ready else "degraded",
+                "status": "healthy" if health.well else "degraded",
                 "broker_connected": health.broker_connected,
                 "broker": health.broker_kind,
                 "version": health.version,
@@ -52,6 +54,7 @@ class Operations:
                 "components": {
                     "broker": "up" if health.broker_connected else "down",
                     "gateway": "stopping" if health.stopping else "up",
+                    "replication": _replication(health.unreplicated),
                 },
             }
         )
@@ -90,3 +93,10 @@ class Operations:
         response.etag = described.tag
         response.headers[hdrs.CACHE_CONTROL] = "no-cache"  # may be kept, is to be asked for again
         return response
+
+
+def _replication(unreplicated: Sequence[str]) -> str:
+    if not unreplicated:
+        return "ok"
+    named, more = ", ".join(unreplicated[:_MOST_NAMED]), len(unreplicated) - _MOST_NAMED
+    return f"on one broker only: {named}{f' and {more} more' if more > 0 else ''}"

@@ -96,7 +96,9 @@ class KafkaBroker:
         found = await self._reading.ends(topic, time_ms)
         return {number: found[number] if found.get(number, -1) >= 0 else end for number, end in ends.items()}
 
-    async def layout(self, topic: str) -> TopicLayout:
+    async def layout(self, topic: str, *, fresh: bool = False) -> TopicLayout:
+        if fresh:
+            self._directory.moved(topic)
         partitions = await self._directory.partitions(topic)
         return TopicLayout(len(partitions), (await self._directory.config(topic)).acted_on)
 
@@ -105,6 +107,9 @@ class KafkaBroker:
 
     async def group(self, name: str) -> GroupInfo:
         return await self._groups.one(name)
+
+    async def nodes(self) -> int:
+        return len((await self._connection.metadata([])).brokers)
 
     async def topics(self) -> dict[str, int]:
         return await self._admin.topics()

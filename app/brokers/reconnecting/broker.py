@@ -95,11 +95,11 @@ class ReconnectingBroker:
     async def offsets_at(self, topic: str, time_ms: int) -> dict[int, int]:
         return await self._watched(lambda: self._inner.offsets_at(topic, time_ms))
 
-    async def layout(self, topic: str) -> TopicLayout:
+    async def layout(self, topic: str, *, fresh: bool = False) -> TopicLayout:
         """While the broker is away: the last one known; of a topic never seen, waits until it is back."""
         while True:
             try:
-                found = self._layouts[topic] = await self._watched(lambda: self._inner.layout(topic))
+                found = self._layouts[topic] = await self._watched(lambda: self._inner.layout(topic, fresh=fresh))
             except Disconnected:
                 if topic in self._layouts:
                     return self._layouts[topic]
@@ -115,6 +115,9 @@ class ReconnectingBroker:
 
     async def group(self, name: str) -> GroupInfo:
         return await self._watched(lambda: self._inner.group(name))
+
+    async def nodes(self) -> int:
+        return await self._watched(self._inner.nodes)
 
     async def topics(self) -> dict[str, int]:
         return await self._watched(self._inner.topics)

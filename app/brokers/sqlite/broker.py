@@ -163,10 +163,13 @@ class SqliteBroker:
     async def group(self, name: str) -> GroupInfo:
         return find_group(name, await self.groups())
 
+    async def nodes(self) -> int:
+        return 1
+
     async def topics(self) -> dict[str, int]:
         return {name: len(topic.partitions) for name, topic in self._parts().catalog.topics.items()}
 
-    async def layout(self, topic: str) -> TopicLayout:
+    async def layout(self, topic: str, *, fresh: bool = False) -> TopicLayout:
         known = self._parts().catalog.topic(topic)
         return TopicLayout(len(known.partitions), known.policy)
 
