@@ -14,11 +14,13 @@ from typing import Annotated, Any, Literal, Self
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from app.addresses import TrustedProxies
 from app.broker_url import BrokerUrl, KafkaUrl, parse_broker_url
 from app.errors import ConfigError, ValidationFailed
 from app.names import MAX_PARTITIONS, check_new_name
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]*):([0-9]{1,5})")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s,]+")
 _PLACEHOLDER = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _LEVELS = {"debug", "info", "warning", "error", "critical"}
 
@@ -53,6 +55,10 @@ class Settings(BaseModel):
     api_keys_file: Path | None = None
     api_key_in_query: bool = False
     auth_bypass_paths: str = "/health,/ready"
+    trusted_proxies: str = ""
+    cors_allowed_origins: str = "*"
+    rate_limit_rps: Annotated[float, Field(ge=0)] = 100
+    rate_limit_burst: Positive = 50
 
     default_stream: str = "sample-stream"
     default_topic: str = "events"
@@ -116,6 +122,20 @@ class Settings(BaseModel):
             raise ValueError(error.message) from None
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        TrustedProxies(_listed(value))
+        return value
+
+    @field_validator("cors_allowed_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        for origin in _listed(value):
+            if origin not in ("*", "null") and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} must be * or an origin such as https://app.example.com, without a path")
+        return value
+
     @field_validator("consumer_group_prefix")
     @classmethod
     def _legal_prefix(cls, value: str) -> str:
@@ -153,6 +173,16 @@ class Settings(BaseModel):
         return frozenset(path.strip() for path in self.auth_bypass_paths.split(","))
 
     @property
+    def proxies(self) -> TrustedProxies:
+        """Who is listened to about a client's address."""
+        return TrustedProxies(_listed(self.trusted_proxies))
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Whose web pages may read our answers."""
+        return frozenset(_listed(self.cors_allowed_origins))
+
+    @property
     def broker(self) -> BrokerUrl:
         """Which log to stand on."""
         return parse_broker_url(self.broker_url.get_secret_value())
@@ -164,6 +194,10 @@ class Settings(BaseModel):
         if match is None:
             return self.host, self.port
         return match[1].strip("[]") or "0.0.0.0", int(match[2])  # ":8080" means everywhere
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def load_settings(

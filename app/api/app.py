@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from aiohttp import hdrs, web
 
 from app.api.body import defer_continue
+from app.api.middleware.cors import expose
 from app.api.routes import Route
 from app.api.state import CALL, REQUEST_ID_HEADER, SERVER_NAME, Middleware
 
@@ -20,8 +21,17 @@ def create_app(
         """On every answer but those to what the HTTP parser refuses: these are made in `server`."""
         headers = response.headers
         headers[hdrs.SERVER] = SERVER_NAME
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+        headers.add(hdrs.VARY, hdrs.ORIGIN)
         if call := request.get(CALL):
             headers[REQUEST_ID_HEADER] = call.request_id
+            if call.limit is not None:
+                headers["X-RateLimit-Limit"] = str(call.limit.limit)
+                headers["X-RateLimit-Remaining"] = str(call.limit.remaining)
+                headers["X-RateLimit-Reset"] = str(call.limit.reset)
+            if call.allowed_origin is not None:
+                expose(response, call.allowed_origin)
             if call.effective_timeout is not None:
                 headers["X-Effective-Timeout"] = str(call.effective_timeout)
         if stopping():

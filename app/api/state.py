@@ -7,6 +7,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from app.deadline import Deadline
 from app.door.keyring import NOBODY, Identity
+from app.door.limits import Verdict
 from app.gateway.consumer import Delivery
 from app.names import TopicName
 from app.resilience.budget import Lease
@@ -32,13 +33,17 @@ SERVER_NAME = "sluice"
 class Call:
     """One request on its way. `deadline` and `lease` are there from the deadlines middleware inwards.
 
-    `identity` is there from the identify middleware inwards, and until then nobody's.
+    `identity` is there from the identify middleware inwards, and until then nobody's; `address` is the client's from
+    there, too. `limit` is what the rate limit says, `allowed_origin` whose web pages may read the answer.
     `effective_timeout` is in milliseconds, for clients that asked for one. A poll's `delivery` is to be settled once
     the answer is out, or could not be written.
     """
 
     request_id: str
     identity: Identity = NOBODY
+    address: str = ""
+    limit: Verdict | None = None
+    allowed_origin: str | None = None
     deadline: Deadline = field(init=False)
     lease: Lease = field(init=False)
     effective_timeout: int | None = None

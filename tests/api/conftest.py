@@ -64,7 +64,7 @@ class Client:
 @asynccontextmanager
 async def running(**environ: str) -> AsyncIterator[Client]:
     """A gateway with these variables set, on memory unless told otherwise."""
-    settings = load_settings({"BROKER_URL": "memory://", **environ})
+    settings = load_settings({"BROKER_URL": "memory://", "RATE_LIMIT_RPS": "0", **environ})
     async with open_gateway(settings) as gateway:
         runner = GatewayRunner(gateway.app, new_id=UuidSource(), shutdown_timeout=1)
         await runner.setup()

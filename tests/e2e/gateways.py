@@ -22,7 +22,7 @@ def free_port() -> int:
 
 def command(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen:
     """`python -m app …` in a folder of its own, with nothing of this process's settings."""
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LOG_FORMAT": "json", **environ}
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LOG_FORMAT": "json", "RATE_LIMIT_RPS": "0", **environ}
     with (folder / "out.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "app", *arguments], cwd=folder, env=env, stdout=log, stderr=subprocess.PIPE

@@ -1,6 +1,7 @@
 """THE tuple: what every request passes through, outermost first. One file a concern."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from app.api.middleware.audit import audit
 from app.api.middleware.compression import compression
@@ -12,14 +13,17 @@ from app.gateway.audit import Audit
 from app.telemetry.metrics import Metrics
 
 
+class Guards(NamedTuple):
+    """What lets requests in, in this order."""
+
+    cors: Middleware
+    identify: Middleware
+    limit: Middleware
+    authorise: Middleware
+
+
 def middlewares(
-    *,
-    new_id: Callable[[], str],
-    metrics: Metrics,
-    identified: Middleware,
-    authorised: Middleware,
-    trail: Audit,
-    timed: Middleware,
+    *, new_id: Callable[[], str], metrics: Metrics, trail: Audit, door: Guards, timed: Middleware
 ) -> tuple[Middleware, ...]:
     """Request id outermost and errors inside observation, so that every answer has an id, a metric and a log line."""
     return (
@@ -28,7 +32,6 @@ def middlewares(
         compression,
         audit(trail),
         errors,
-        identified,
-        authorised,
+        *door,
         timed,
     )

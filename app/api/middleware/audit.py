@@ -51,7 +51,7 @@ def _tell(trail: Audit, action: str, request: web.Request, response: web.StreamR
     answer = _answer(response)
     told = {"outcome": "done", "after": answer} if done else {"outcome": answer["error"], "after": None}
     call = request[CALL]
-    who = Who(call.identity.name, request.remote, call.request_id)
+    who = Who(call.identity.name, call.address, call.request_id)
     trail.tell(action, {"resource": resource, **told}, who)
 
 

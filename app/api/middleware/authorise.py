@@ -5,8 +5,8 @@ from typing import NoReturn
 
 from aiohttp import web
 
+from app.addresses import network_of
 from app.api.state import CALL, Handler, Middleware, route_of
-from app.door.addresses import network_of
 from app.door.attempts import Attempts
 from app.door.keyring import ANYBODY, UNKNOWN_KEY, Identity, Refused
 from app.door.scopes import Right
@@ -43,7 +43,7 @@ def authorise(
             raise
 
     def refuse(refused: Refused, request: web.Request) -> NoReturn:
-        wait = 0.0 if refused.reason == "missing" else attempts.wrong_key(network_of(request.remote or ""))
+        wait = 0.0 if refused.reason == "missing" else attempts.wrong_key(network_of(request[CALL].address))
         if wait:
             metrics.refusals.labels("too_many_wrong", UNKNOWN_KEY).inc()
             raise TooManyRequests("too many invalid API keys came from this address", retry_after=wait)

@@ -1,20 +1,25 @@
-"""Finds out whose request it is, by its key. Refuses nobody: that is for `authorise`, behind the rate limit."""
+"""Finds out whose request it is, by its key, and from where. Refuses nobody: that comes behind the rate limit."""
 
 from aiohttp import hdrs, web
 
+from app.addresses import TrustedProxies
 from app.api.state import CALL, Handler, Middleware
 from app.door.keyring import Identify
 
 HEADER = "X-API-Key"
 QUERY = "api_key"
+FORWARDED_FOR = "X-Forwarded-For"
+REAL_IP = "X-Real-IP"
 
 
-def identify(whose: Identify, *, in_query: bool) -> Middleware:
+def identify(whose: Identify, proxies: TrustedProxies, *, in_query: bool) -> Middleware:
     """The middleware. `whose` says it by the keys presented; `in_query` whether `?api_key=` is taken, too."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[CALL].identity = whose(_presented(request, in_query=in_query))
+        call, headers = request[CALL], request.headers
+        call.identity = whose(_presented(request, in_query=in_query))
+        call.address = proxies.client(request.remote or "", headers.getall(FORWARDED_FOR, ()), headers.get(REAL_IP))
         return await handler(request)
 
     return middleware
