@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from app.addresses import TrustedProxies
 from app.api.middleware.authorise import authorise
 from app.api.middleware.errors import errors
 from app.api.middleware.identify import identify
@@ -47,7 +48,7 @@ async def client(clock):
         middlewares=[
             request_id(lambda: "id"),
             errors,
-            identify(keyring.identify, in_query=False),
+            identify(keyring.identify, TrustedProxies(), in_query=False),
             authorise(rights, Attempts(clock), Metrics(), default=TopicName.create("a", "b"), without_key={"/default"}),
         ]
     )
