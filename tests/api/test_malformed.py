@@ -137,3 +137,9 @@ async def test_a_body_that_looks_like_a_request_is_a_body(client):
 async def test_what_a_head_refuses_is_said_in_a_sentence(client):
     [answer] = await exchange(client, get(host=b"Host: a b\r\n"))
     assert json.loads(answer.body)["message"] == "Host must be a name or an address, and perhaps a port"
+
+
+@pytest.mark.parametrize("case", ["HTTP/0.9", "HTTP/0.9 by name"])
+async def test_an_old_version_is_refused_also_with_nothing_behind(client, case):
+    assert is_refusal(await exchange(client, REFUSED["request lines"][case]))
+    assert await handled(client) == 0
