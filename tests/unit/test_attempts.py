@@ -63,3 +63,15 @@ def test_many_addresses_take_bounded_room_and_no_abuser_is_forgiven(clock):
     clock.now += 60
     assert attempts.wrong_key("somebody new") == 0
     assert len(attempts) == 1
+
+
+def test_one_that_goes_on_does_not_keep_the_forgiven_from_making_room(clock):
+    attempts = Attempts(clock, most=2)
+    attempts.wrong_key("goes on")
+    attempts.wrong_key("rests")
+    clock.now += 25
+    for _ in range(AT_ONCE):
+        attempts.wrong_key("goes on")
+    attempts.wrong_key("comes new")
+    assert len(attempts) == 2
+    assert attempts.wrong_key("goes on") > 0
