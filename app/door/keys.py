@@ -25,7 +25,7 @@ class Key(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One named key as it is written down, its secrets as hashes, newest first.
 
     It is valid from `not_before` on, and no longer from `expires_at` on. The limits are its own, instead of the
-    general ones: requests (and how many at once), events and bytes per second; 0 is no limit.
+    general ones: requests a second and how many at once; events and bytes a second are not enforced yet. 0: none.
     """
 
     id: KeyId
