@@ -8,6 +8,7 @@ nothing. A worker does the same when its parent is gone.
 import asyncio
 import gc
 import signal
+import ssl
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
@@ -23,6 +24,7 @@ from app.exits import EX_CONFIG, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE
 from app.ids import UuidSource
 from app.settings import Settings
 from app.telemetry.logs import get_logger
+from app.tls import Certificate
 
 DRAIN_SECONDS = 15.0
 _LAST_ANSWERS_SECONDS = 1.0
@@ -70,9 +72,12 @@ async def _serve(
         loop.add_reader(parent, _parent_gone, loop, parent, stop)
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(open_gateway(settings, metrics_folder))
-        runner = GatewayRunner(gateway.app, new_id=UuidSource(), shutdown_timeout=_LAST_ANSWERS_SECONDS)
-        stack.push_async_callback(runner.cleanup)
-        site = await _listen(runner, *settings.address, shared=parent is not None)
+        host, port = settings.address
+        shared = parent is not None
+        tls = _tls(settings)
+        if settings.metrics_port:
+            await _listen(stack, gateway.metrics_app, host, settings.metrics_port, shared=shared, tls=None)
+        site = await _listen(stack, gateway.app, host, port, shared=shared, tls=tls)
         _collect_seldom()
         _log.info("listening", url=site.name, broker=gateway.health.broker_kind)
         if listening:
@@ -80,7 +85,8 @@ async def _serve(
         while not stop.is_set():
             gateway.metrics.sample()
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), SAMPLE_SECONDS)
+                async with asyncio.timeout(SAMPLE_SECONDS):
+                    await stop.wait()
         await _drain(gateway, site)
     _log.info("stopped")
 
@@ -111,9 +117,31 @@ def _collect_seldom() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def _listen(runner: GatewayRunner, host: str, port: int, *, shared: bool) -> web.TCPSite:
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """What to listen with; on SIGHUP the files are read again."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    certificate = Certificate(settings.tls_cert, settings.tls_key)
+
+    def reload() -> None:
+        try:
+            certificate.reload()
+        except ConfigError as error:
+            _log.error("the certificate stays as it was", reason=str(error))  # no mistake of ours
+        else:
+            _log.info("certificate reloaded")
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+    return certificate.context
+
+
+async def _listen(
+    stack: AsyncExitStack, app: web.Application, host: str, port: int, *, shared: bool, tls: ssl.SSLContext | None
+) -> web.TCPSite:
+    runner = GatewayRunner(app, new_id=UuidSource(), shutdown_timeout=_LAST_ANSWERS_SECONDS)
+    stack.push_async_callback(runner.cleanup)
     await runner.setup()
-    site = web.TCPSite(runner, host, port, backlog=_BACKLOG, reuse_port=shared or None)
+    site = web.TCPSite(runner, host, port, backlog=_BACKLOG, reuse_port=shared or None, ssl_context=tls)
     try:
         await site.start()
     except OSError as error:

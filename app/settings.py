@@ -37,6 +37,9 @@ class Settings(BaseModel):
     port: Port = 8000
     bind_address: str | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
+    metrics_port: Port = 0
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
     broker_url: SecretStr = SecretStr("sqlite:///data/log.db")
     startup_require_broker: bool = False
@@ -160,6 +163,8 @@ class Settings(BaseModel):
             raise ValueError("RECONNECT_BASE_DELAY_MS must not be larger than RECONNECT_MAX_DELAY_MS")
         if self.max_inflight_bytes < self.max_request_body_size:
             raise ValueError("MAX_INFLIGHT_BYTES must not be smaller than MAX_REQUEST_BODY_SIZE")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("TLS_CERT and TLS_KEY go together: one of them is unset")
         if self.workers > 1 and not isinstance(self.broker, KafkaUrl):
             raise ValueError(
                 f"WORKERS: {self.workers} processes can't share an embedded log, which belongs to one; "

@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -98,11 +98,20 @@ class _Workers:
         watched = [place.process.sentinel for place in self._places if place.process is not None]
         lines = [place.line for place in self._places if place.line is not None and not place.served]
         wait([bell.socket, *watched, *lines], timeout=min(waiting, default=None))
+        bell.silence()
+        if bell.reload_asked:
+            bell.reload_asked = False
+            self._pass_on(signal.SIGHUP)
         for place in self._places:
             if place.line is not None and not place.served and place.line.poll():
                 place.served = self._hears(place.line)
             if place.process is not None and place.process.exitcode is not None:
                 self._bury(place, time.monotonic())
+
+    def _pass_on(self, number: int) -> None:
+        for place in self._places:
+            if place.served and place.process is not None and place.process.pid is not None:
+                os.kill(place.process.pid, number)
 
     def end(self) -> int:
         """Ask all to drain, wait for them; 0 when all of them did."""
@@ -170,20 +179,31 @@ class _Bell:
     def __init__(self, receiving: socket.socket) -> None:
         self.socket = receiving
         self.rung = False
+        self.reload_asked = False
 
     def ring(self, _number: int, _frame: FrameType | None) -> None:
         self.rung = True
+
+    def reload(self, _number: int, _frame: FrameType | None) -> None:
+        self.reload_asked = True
+
+    def silence(self) -> None:
+        """Take what woke us, or we would be woken for ever."""
+        with suppress(BlockingIOError):
+            self.socket.recv(4096)
 
 
 @contextmanager
 def _signal_bell() -> Iterator[_Bell]:
     receiving, sending = socket.socketpair()
     with receiving, sending:
-        sending.setblocking(False)  # noqa: FBT003  # as set_wakeup_fd wants it
+        for side in (receiving, sending):
+            side.setblocking(False)  # noqa: FBT003  # set_wakeup_fd wants it
         bell = _Bell(receiving)
         signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, bell.ring)
+        signal.signal(signal.SIGHUP, bell.reload)
         try:
             yield bell
         finally:

@@ -7,7 +7,14 @@ from aiohttp import hdrs, web
 from app.api.body import defer_continue
 from app.api.middleware.cors import expose
 from app.api.routes import Route
-from app.api.state import CALL, REQUEST_ID_HEADER, SERVER_NAME, Middleware
+from app.api.state import CALL, REQUEST_ID_HEADER, SECURITY, SERVER_NAME, Handler, Middleware
+
+
+def create_metrics_app(metrics: Handler, middlewares: Sequence[Middleware]) -> web.Application:
+    """`/metrics` alone, for a port that only those reach who may see it."""
+    app = web.Application(middlewares=middlewares)
+    app.router.add_get("/metrics", metrics)
+    return app
 
 
 def create_app(
@@ -21,8 +28,8 @@ def create_app(
         """On every answer but those to what the HTTP parser refuses: these are made in `server`."""
         headers = response.headers
         headers[hdrs.SERVER] = SERVER_NAME
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+        for name, value in SECURITY.items():
+            headers.setdefault(name, value)
         headers.add(hdrs.VARY, hdrs.ORIGIN)
         if call := request.get(CALL):
             headers[REQUEST_ID_HEADER] = call.request_id

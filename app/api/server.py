@@ -12,7 +12,7 @@ from aiohttp.web_protocol import RequestHandler
 from app.api.framing import fault_of
 from app.api.middleware.errors import framework_error
 from app.api.responses import error_response
-from app.api.state import REQUEST_ID_HEADER, SERVER_NAME
+from app.api.state import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
 from app.errors import NOT_WRITTEN, BadRequest, SluiceError
 from app.telemetry.logs import REQUEST_ID, get_logger
 
@@ -115,6 +115,7 @@ class _Connection(RequestHandler):
         _log.warning("request refused by the server", status=status, reason=reason, exc_info=status >= 500)
         response = error_response(error, request_id, outcome=NOT_WRITTEN)
         response.headers[REQUEST_ID_HEADER] = request_id
+        response.headers.update(SECURITY)
         response.headers[hdrs.SERVER] = SERVER_NAME
         response.force_close()
         return response

@@ -15,6 +15,7 @@ from app.resilience.budget import Lease
 __all__ = [
     "CALL",
     "REQUEST_ID_HEADER",
+    "SECURITY",
     "SERVER_NAME",
     "Call",
     "Handler",
@@ -27,6 +28,8 @@ __all__ = [
 
 REQUEST_ID_HEADER = "X-Request-Id"
 SERVER_NAME = "sluice"
+SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+"""On every answer that does not say otherwise."""
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from app.api.app import create_app
+from app.api.app import create_app, create_metrics_app
 from app.api.handlers.catalog import Streams
 from app.api.handlers.consumers import Groups
 from app.api.handlers.messages import Messages
@@ -18,8 +18,10 @@ from app.api.handlers.operations import Operations
 from app.api.middleware import Guards, middlewares
 from app.api.middleware.cors import cors
 from app.api.middleware.deadlines import deadlines as timed
+from app.api.middleware.errors import errors
 from app.api.middleware.identify import identify
 from app.api.middleware.limit import limit
+from app.api.middleware.request_id import request_id
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.parsing import Parser
@@ -57,6 +59,7 @@ class Gateway:
     """A gateway whose parts are joined and whose log is open, or being opened."""
 
     app: web.Application
+    metrics_app: web.Application
     log: Log
     health: Health
     consumer: Consumer
@@ -107,11 +110,12 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
         producer = Producer(
             log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics
         )
+        operations = Operations(health, stats, metrics, lambda: document(OPERATIONS, rights(table)), clock=time.time)
         table = routes(
             make_messages(settings, producer, consumer, encoder, replication.use),
             Streams(catalog, most_bytes=settings.max_request_body_size),
             *make_groups(settings, log),
-            Operations(health, stats, metrics, lambda: document(OPERATIONS, rights(table)), clock=time.time),
+            operations,
         )
         onion = middlewares(
             new_id=new_id,
@@ -126,7 +130,8 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
             timed=timed(deadlines, budget, longest=settings.operation_timeout_secs),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)
-        yield Gateway(app, log, health, consumer, deadlines, budget, metrics, trail)
+        metrics_app = create_metrics_app(operations.metrics, (request_id(new_id), errors))
+        yield Gateway(app, metrics_app, log, health, consumer, deadlines, budget, metrics, trail)
     finally:
         await stats.stop()
         await trail.stop(_LAST_AUDIT_SECONDS)
