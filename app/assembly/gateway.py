@@ -40,6 +40,7 @@ from app.gateway.consumers import Consumers
 from app.gateway.health import Health
 from app.gateway.link import Link
 from app.gateway.offsets import Offsets
+from app.gateway.periodic import Periodic
 from app.gateway.producer import Producer
 from app.gateway.replication import Replication
 from app.gateway.stats import Stats
@@ -94,17 +95,21 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
     probe = settings.health_check_interval_secs
     link = Link(log, catalog, status=status, probe_interval=probe, backoff=make_backoff(settings))
     consumer = Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics)
-    replication = Replication(log, interval=probe, always=f"{settings.default_stream}.{settings.default_topic}")
+    replication = Replication(log, always=f"{settings.default_stream}.{settings.default_topic}")
     health = Health(log, connected=lambda: link.connected, unreplicated=lambda: replication.unreplicated)
     deadlines = Deadlines()
     stats = Stats(catalog, interval=settings.stats_cache_ttl_secs, monotonic=time.monotonic)
+    beside = (
+        Periodic(stats.read, interval=settings.stats_cache_ttl_secs, name="stats"),
+        Periodic(replication.look, interval=probe, name="replication"),
+    )
     try:
         await link.start(_FIRST_TRY_SECONDS)
         if settings.startup_require_broker and not link.connected:
             raise ResourceUnavailable("the broker is away, and STARTUP_REQUIRE_BROKER is set")
         trail.start()
-        stats.start()
-        replication.start()
+        for work in beside:
+            work.start()
         budget = ByteBudget(settings.max_inflight_bytes)
         metrics.follow(metrics.inflight_bytes, lambda: budget.used)
         producer = Producer(
@@ -133,9 +138,9 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
         metrics_app = create_metrics_app(operations.metrics, (request_id(new_id), errors))
         yield Gateway(app, metrics_app, log, health, consumer, deadlines, budget, metrics, trail)
     finally:
-        await stats.stop()
+        for work in beside:
+            await work.stop()
         await trail.stop(_LAST_AUDIT_SECONDS)
-        await replication.stop()
         await link.stop()
 
 

@@ -1,11 +1,8 @@
 """Totals over the whole log, read in the background: asking for them costs the broker nothing."""
 
-import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from app.errors import SluiceError
 from app.gateway.catalog import Catalog
 from app.gateway.sight import Everything
 
@@ -32,7 +29,7 @@ class Snapshot(NamedTuple):
 
 
 class Stats:
-    """Reads the totals every `interval` seconds, and keeps the last ones when that fails."""
+    """The totals as they were last read, which somebody does every `interval` seconds."""
 
     def __init__(self, catalog: Catalog, *, interval: float, monotonic: Callable[[], float]) -> None:
         self._catalog = catalog
@@ -41,16 +38,6 @@ class Stats:
         self._started_at = monotonic()
         self._totals: Totals | None = None
         self._read_at: float | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._forever(), name="stats")
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     def snapshot(self) -> Snapshot:
         """What is known now; asks nobody."""
@@ -59,14 +46,8 @@ class Stats:
         stale = age is None or age > _STALE_AFTER * self._interval
         return Snapshot(self._totals, age, stale, now - self._started_at)
 
-    async def _forever(self) -> None:
-        while True:
-            with contextlib.suppress(SluiceError, TimeoutError):
-                async with asyncio.timeout(max(self._interval, 1)):
-                    await self._read()
-            await asyncio.sleep(self._interval)
-
-    async def _read(self) -> None:
+    async def read(self) -> None:
+        """Read them anew. Raises what asking the broker raises: then the last ones stay."""
         streams = await self._catalog.streams(Everything())
         self._totals = Totals(
             len(streams),

@@ -43,7 +43,7 @@ async def cluster():
 
 
 def replication(cluster: Cluster) -> Replication:
-    return Replication(cluster, interval=1, always="s.default")
+    return Replication(cluster, always="s.default")
 
 
 async def test_only_topics_in_use_count(cluster):
