@@ -5,11 +5,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from app.api.middleware import Guards
 from app.api.middleware.authorise import Rights, authorise
-from app.api.state import Middleware
+from app.api.middleware.cors import cors
+from app.api.middleware.identify import identify
+from app.api.middleware.limit import limit
 from app.door.attempts import Attempts
 from app.door.key_watch import KeyWatch
 from app.door.keyring import ANYBODY, Identify, Keyring
+from app.door.limits import RateLimiter
 from app.names import TopicName
 from app.settings import Settings
 from app.telemetry.logs import get_logger
@@ -43,11 +47,18 @@ async def open_door(settings: Settings) -> AsyncIterator[Door]:
             await watch.stop()
 
 
-def make_authorise(settings: Settings, rights: Rights, metrics: Metrics) -> Middleware:
-    return authorise(
-        rights,
-        Attempts(time.monotonic),
-        metrics,
-        default=TopicName.create(settings.default_stream, settings.default_topic),
-        without_key=settings.paths_without_key,
+def make_guards(settings: Settings, door: Door, rights: Rights, metrics: Metrics) -> Guards:
+    """The middlewares that let requests in."""
+    limiter = RateLimiter(settings.rate_limit_rps, settings.rate_limit_burst, time.monotonic)
+    return Guards(
+        cors(settings.origins),
+        identify(door.identify, settings.proxies, in_query=settings.api_key_in_query),
+        limit(limiter, metrics),
+        authorise(
+            rights,
+            Attempts(time.monotonic),
+            metrics,
+            default=TopicName.create(settings.default_stream, settings.default_topic),
+            without_key=settings.paths_without_key,
+        ),
     )

@@ -15,22 +15,18 @@ from app.api.handlers.consumers import Groups
 from app.api.handlers.messages import Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
-from app.api.middleware import Guards, middlewares
-from app.api.middleware.cors import cors
+from app.api.middleware import middlewares
 from app.api.middleware.deadlines import deadlines as timed
 from app.api.middleware.errors import errors
-from app.api.middleware.identify import identify
-from app.api.middleware.limit import limit
 from app.api.middleware.request_id import request_id
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.parsing import Parser
 from app.api.routes import rights, routes
-from app.assembly.door import Door, make_authorise, open_door
+from app.assembly.door import Door, make_guards, open_door
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
 from app.deadline import Deadlines
-from app.door.limits import RateLimiter
 from app.errors import ResourceUnavailable
 from app.event import EventEncoder
 from app.gateway.audit import Audit
@@ -126,12 +122,7 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
             new_id=new_id,
             metrics=metrics,
             trail=trail,
-            door=Guards(
-                cors(settings.origins),
-                identify(door.identify, settings.proxies, in_query=settings.api_key_in_query),
-                limit(RateLimiter(settings.rate_limit_rps, settings.rate_limit_burst, time.monotonic), metrics),
-                make_authorise(settings, rights(table), metrics),
-            ),
+            door=make_guards(settings, door, rights(table), metrics),
             timed=timed(deadlines, budget, longest=settings.operation_timeout_secs),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)

@@ -5,6 +5,7 @@ Labels come from known names only, whatever clients write.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -25,96 +26,44 @@ class Metrics:
         self._shared = shared
         self._sampled: list[tuple[Gauge, Callable[[], float]]] = []
         self.registry = CollectorRegistry()
+        new = _Maker(self.registry)
+        self.http_request_duration = new.seconds(
+            "http_request_duration", "From the request's head to the answer's last byte.", "method", "route", "status"
+        )
+        self.refusals = new.count("sluice_refusals", "Requests refused at the door.", "reason", "key")
+        self.inflight_bytes = new.level("sluice_inflight_bytes", "Bytes of request bodies held in memory.", "livesum")
+        self._make_messages(new)
+        self._make_connection(new)
+        self.audit_lost = new.count("sluice_audit_lost", "Audit events that could not be written.")
+
+    def _make_messages(self, new: "_Maker") -> None:
         topic = ("stream", "topic")
-        self.http_request_duration = Histogram(
-            "http_request_duration_seconds",
-            "Time from the request's head to the answer's last byte handed over.",
-            ("method", "route", "status"),
-            buckets=_LATENCY,
-            registry=self.registry,
+        self.events_created = new.count("events_created", "Events stored, repeats left out.")
+        self.messages_sent = new.count("sluice_messages_sent", "Messages by what became of them.", *topic, "status")
+        self.messages_polled = new.count("sluice_messages_polled", "Messages answered.", *topic)
+        self.send_duration = new.seconds(
+            "sluice_send_duration", "From the use case to the broker's acknowledgement.", *topic
         )
-        self.events_created = Counter("events_created", "Events stored, repeats left out.", registry=self.registry)
-        self.messages_sent = Counter(
-            "sluice_messages_sent", "Messages by what became of them.", (*topic, "status"), registry=self.registry
+        self.poll_duration = new.seconds("sluice_poll_duration", "A poll, waiting for messages included.", *topic)
+        self.commits_refused = new.count(
+            "sluice_commits_refused", "Offsets of auto_commit polls that the broker refused after the answer was out."
         )
-        self.messages_polled = Counter("sluice_messages_polled", "Messages answered.", topic, registry=self.registry)
-        self.send_duration = Histogram(
-            "sluice_send_duration_seconds",
-            "Time a request's messages took from the use case to the broker's acknowledgement.",
-            topic,
-            buckets=_LATENCY,
-            registry=self.registry,
+
+    def _make_connection(self, new: "_Maker") -> None:
+        self.connection_status = new.level("sluice_connection_status", "1 while the broker answers, else 0.", "livemin")
+        self.connection_state = new.level(
+            "sluice_connection_state", "1 for the state the connection is in, else 0.", "livesum", "state"
         )
-        self.poll_duration = Histogram(
-            "sluice_poll_duration_seconds",
-            "Time a poll took, waiting for messages included.",
-            topic,
-            buckets=_LATENCY,
-            registry=self.registry,
+        self.connection_reconnects = new.count("sluice_connection_reconnects", "Attempts to connect to the broker.")
+        self.connection_rebuilds = new.count(
+            "sluice_connection_rebuilds", "Connections made anew because the old one could not heal.", "reason"
         )
-        self.commits_refused = Counter(
-            "sluice_commits_refused",
-            "Offsets of auto_commit polls that the broker refused after the answer was written.",
-            registry=self.registry,
+        self.breaker_state = new.level("sluice_circuit_breaker_state", "0 closed, 1 half-open, 2 open.", "livemax")
+        self.breaker_opens = new.count("sluice_circuit_breaker_opens", "Times the circuit breaker opened.")
+        self.breaker_rejections = new.count(
+            "sluice_circuit_breaker_rejections", "Sends refused while open, or half-open with all tries taken.", "state"
         )
-        self.refusals = Counter(
-            "sluice_refusals",
-            "Requests refused at the door, by reason and, where it is known, by the key's name.",
-            ("reason", "key"),
-            registry=self.registry,
-        )
-        self.connection_status = Gauge(
-            "sluice_connection_status",
-            "1 while the broker answers, else 0.",
-            registry=self.registry,
-            multiprocess_mode="livemin",
-        )
-        self.connection_reconnects = Counter(
-            "sluice_connection_reconnects", "Attempts to connect to the broker.", registry=self.registry
-        )
-        self.connection_rebuilds = Counter(
-            "sluice_connection_rebuilds",
-            "Connections made anew because the old one could not heal by itself, by reason.",
-            ("reason",),
-            registry=self.registry,
-        )
-        self.connection_state = Gauge(
-            "sluice_connection_state",
-            "1 for the state the connection is in, else 0.",
-            ("state",),
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
-        self.breaker_state = Gauge(
-            "sluice_circuit_breaker_state",
-            "0 closed, 1 half-open, 2 open.",
-            registry=self.registry,
-            multiprocess_mode="livemax",
-        )
-        self.breaker_opens = Counter(
-            "sluice_circuit_breaker_opens", "Times the circuit breaker opened.", registry=self.registry
-        )
-        self.breaker_rejections = Counter(
-            "sluice_circuit_breaker_rejections",
-            "Sends refused because the breaker was open, or half-open with all tries taken.",
-            ("state",),
-            registry=self.registry,
-        )
-        self.send_queue = Gauge(
-            "sluice_send_queue",
-            "Sends that wait for the broker's acknowledgement.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
-        self.audit_lost = Counter(
-            "sluice_audit_lost", "Audit events that could not be written.", registry=self.registry
-        )
-        self.inflight_bytes = Gauge(
-            "sluice_inflight_bytes",
-            "Bytes of request bodies held in memory.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
+        self.send_queue = new.level("sluice_send_queue", "Sends that wait for their acknowledgement.", "livesum")
 
     def follow(self, gauge: Gauge, value: Callable[[], float]) -> None:
         """Let the gauge show what `value` answers: at each exposition, or, with others, at each `sample`."""
@@ -143,3 +92,23 @@ class Metrics:
 def _openmetrics(registry: CollectorRegistry) -> bytes:
     text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
     return text
+
+
+Combined = Literal["livesum", "livemin", "livemax"]
+"""How a gauge of several processes becomes one figure."""
+
+
+class _Maker:
+    """Metrics on one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def count(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self._registry)
+
+    def level(self, name: str, meaning: str, combined: Combined, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, registry=self._registry, multiprocess_mode=combined)
+
+    def seconds(self, name: str, meaning: str, *labels: str) -> Histogram:
+        return Histogram(f"{name}_seconds", meaning, labels, buckets=_LATENCY, registry=self._registry)

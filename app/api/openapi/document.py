@@ -52,31 +52,35 @@ def document(operations: Mapping[tuple[str, str], Operation], rights: Rights) ->
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": paths,
-        "components": {
-            "schemas": schemas.definitions,
-            "responses": {_name(status): _error(status) for status in sorted({*STATUS.values()})},
-            "headers": {
-                "RequestId": {
-                    "description": "The client's own `X-Request-Id`, or a new one. It is in the log, too.",
-                    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
-                },
-                "RetryAfter": {
-                    "description": "Seconds after which another try is worth it.",
-                    "schema": {"type": "integer", "minimum": 1},
-                },
+        "components": _components(schemas),
+    }
+
+
+def _components(schemas: "_Schemas") -> Json:
+    return {
+        "schemas": schemas.definitions,
+        "responses": {_name(status): _error(status) for status in sorted({*STATUS.values()})},
+        "headers": {
+            "RequestId": {
+                "description": "The client's own `X-Request-Id`, or a new one. It is in the log, too.",
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
             },
-            "securitySchemes": {
-                "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": _KEYS},
-                "Bearer": {"type": "http", "scheme": "bearer", "description": "The same key."},
+            "RetryAfter": {
+                "description": "Seconds after which another try is worth it.",
+                "schema": {"type": "integer", "minimum": 1},
             },
-            "parameters": {
-                "RequestTimeout": {
-                    "name": "X-Request-Timeout",
-                    "in": "header",
-                    "description": "Milliseconds within which to answer; shortens the gateway's own limit.",
-                    "schema": {"type": "integer", "minimum": 100, "maximum": 300_000},
-                }
-            },
+        },
+        "securitySchemes": {
+            "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": _KEYS},
+            "Bearer": {"type": "http", "scheme": "bearer", "description": "The same key."},
+        },
+        "parameters": {
+            "RequestTimeout": {
+                "name": "X-Request-Timeout",
+                "in": "header",
+                "description": "Milliseconds within which to answer; shortens the gateway's own limit.",
+                "schema": {"type": "integer", "minimum": 100, "maximum": 300_000},
+            }
         },
     }
 
