@@ -5,6 +5,9 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 from app.errors import SluiceError
+from app.telemetry.logs import get_logger
+
+_log = get_logger(__name__)
 
 
 class Periodic:
@@ -27,7 +30,14 @@ class Periodic:
 
     async def _forever(self) -> None:
         while True:
-            with contextlib.suppress(SluiceError, TimeoutError):
-                async with asyncio.timeout(max(self._interval, 1)):
-                    await self._work()
+            await self._once()
             await asyncio.sleep(self._interval)
+
+    async def _once(self) -> None:
+        try:
+            async with asyncio.timeout(max(self._interval, 1)):
+                await self._work()
+        except (SluiceError, TimeoutError):
+            pass  # the log is away or slow, which the link tells of
+        except Exception:  # noqa: BLE001  # a mistake of ours must end neither the next rounds nor the shutdown
+            _log.exception("work beside the requests failed", work=self._name)

@@ -6,6 +6,8 @@ from app.telemetry.logs import get_logger
 MOST_TOPICS = 1000
 """Looked after at once; what is used while they are so many is looked at once some of them turn out to be none."""
 
+_MOST_LOGGED = 20
+
 _log = get_logger(__name__)
 
 
@@ -27,11 +29,11 @@ class Replication:
     async def look(self) -> None:
         """Look at them now. Raises what asking the broker raises: then all stays as it was."""
         several = await self._broker.nodes() > 1
-        infos = await self._broker.describe_many(sorted({*self._used, self._always})) if several else []
-        if several:
-            self._used = {info.name for info in infos}
+        asked = {*self._used, self._always} if several else set()
+        infos = await self._broker.describe_many(sorted(asked))
+        self._used -= asked - {info.name for info in infos}  # what came into use meanwhile stays
         found = tuple(info.name for info in infos if any(len(p.replicas) == 1 for p in info.partitions))
         if found != self.unreplicated:
             tell = _log.warning if found else _log.info
-            tell("topics in use with a single replica", topics=list(found))
+            tell("topics in use with a single replica", count=len(found), topics=found[:_MOST_LOGGED])
         self.unreplicated = found

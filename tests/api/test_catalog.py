@@ -121,7 +121,7 @@ async def test_stream_and_topic_together_fit_kafkas_limit(client):
     "fields",
     [
         {"partitions": 0}, {"partitions": -1}, {"partitions": MAX_PARTITIONS + 1}, {"partitions": "3"},
-        {"partitions": 1.5},
+        {"partitions": 1.5}, {"partitions": True},
         {"retention_ms": -2}, {"retention_ms": "1"}, {"cleanup_policy": "burn"}, {"replication_factor": 0},
         {"replication_factor": 9}, {"configs": {"no.such": "1"}}, {"configs": {"retention.ms": "x"}}, {"configs": []},
         {"configs": {"retention.ms": None}}, {"retention_ms": 5, "configs": {"retention.ms": 6}}, {"colour": "blue"},
@@ -263,7 +263,8 @@ async def test_a_topic_gets_more_partitions_and_its_configurations_are_merged(an
 @pytest.mark.parametrize(
     "body",
     [
-        {"partitions": 1}, {"partitions": 0}, {"partitions": 1001}, {"partitions": "3"}, {"configs": {"nonsense": "1"}},
+        {"partitions": 1}, {"partitions": 0}, {"partitions": 1001}, {"partitions": "3"}, {"partitions": True},
+        {"partitions": -1}, {"partitions": 2.5}, {"configs": {"nonsense": "1"}},
         {"partitions": 4, "configs": {"retention.ms": "soon"}}, {"name": "u"}, {"replication_factor": 1},
         {"retention_ms": 1, "configs": {"retention.ms": "2"}}, {"cleanup_policy": "burn"},
     ],
