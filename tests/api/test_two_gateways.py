@@ -125,3 +125,22 @@ async def test_a_topic_goes_while_others_read_and_write_it(pair):
     await asyncio.gather(*tasks)
     assert seen <= {200, 201, 404}, seen
     assert (await one.get(path)).status == 404
+
+
+async def test_a_stream_goes_while_others_make_topics_in_it(pair):
+    one, other = pair
+    for _ in range(3):
+        stream = await one.stream()
+        topics = f"/streams/{stream}/topics"
+        made, gone = await asyncio.gather(
+            asyncio.gather(*(other.post(topics, {"name": f"t{n}"}) for n in range(5))),
+            one("DELETE", f"/streams/{stream}"),
+        )
+        assert {answer.status for answer in made} <= {201, 404}
+        assert gone.status == 204
+        left = {answer.body["name"] for answer in made if answer.status == 201}
+        for client in pair:  # what was made behind the deletion is there, and nothing else
+            listed = await client.get(topics)
+            found = {topic["name"] for topic in listed.body} if listed.status == 200 else set()
+            assert found <= left
+            assert listed.status == (200 if found else 404)
