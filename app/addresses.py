@@ -56,10 +56,13 @@ def network_of(address: str) -> str:
 
 
 def _network(entry: str) -> IPv4Network | IPv6Network:
+    """A network; one of IPv4 written as IPv6 is that of IPv4, as its addresses are."""
     try:
-        return ip_network(entry.strip(), strict=False)
+        found = ip_network(entry.strip(), strict=False)
     except ValueError:
         raise ValueError(f"{entry.strip()!r} is neither an address nor a network such as 10.0.0.0/8") from None
+    mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    return IPv4Network((mapped, found.prefixlen - 96)) if mapped and found.prefixlen >= 96 else found
 
 
 def _parsed(text: str) -> Address | None:

@@ -10,12 +10,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from ipaddress import ip_address
 from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
 from yarl import URL
 
+from app.addresses import TrustedProxies, network_of
 from app.api import parsing, parsing_offsets
 from app.api.middleware.compression import ENCODERS, negotiate
 from app.api.strict import head_of, strict_json
@@ -37,6 +39,8 @@ _parser = parsing.Parser(EventEncoder(now=lambda: datetime(2026, 1, 15, tzinfo=U
 _KEY = "gw_shop_secret"
 _ring = Keyring(lambda: 0)
 _ring.replace([Key("shop", (digest("secret").hex(),), ("admin",))])
+_FAR = "203.0.113.9"
+_proxies = TrustedProxies(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"])
 _exact = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
@@ -178,6 +182,39 @@ def encodings(data: bytes) -> None:
         assert negotiate(text.upper()) == chosen
 
 
+def forwarded(data: bytes) -> None:
+    """Lines: the peer, `X-Real-IP`, `X-Forwarded-For`; what a client puts before what proxies add changes nothing."""
+    peer, _, rest = data.decode("utf-8", "surrogateescape").partition("\n")
+    real, _, rest = rest.partition("\n")
+    hops = rest.split("\n") if rest else []
+    found = _proxies.client(peer, hops, real)
+    if _proxies.client(peer, [_FAR], None) == peer:
+        assert found == peer
+    elif found != peer:
+        assert str(ip_address(found)) == found
+        if hops and _proxies.client(found, [_FAR], None) == found:
+            assert _proxies.client(peer, [_FAR, *hops], _FAR) == found
+    counted = network_of(found)
+    assert network_of(counted) == counted
+
+
+def networks(data: bytes) -> None:
+    """TRUSTED_PROXIES: refused, or the address of each entry is trusted, and nobody is where there is none."""
+    entries = data.decode(errors="replace").split(",")
+    try:
+        proxies = TrustedProxies(entries)
+    except ValueError as error:
+        assert "is neither an address nor a network" in str(error)
+        return
+    for entry in entries:
+        host, _, length = entry.strip().partition("/")
+        mapped = getattr(ip_address(host), "ipv4_mapped", None)
+        if length and mapped:  # IPv4 written as IPv6 with less than its prefix is no network of IPv4
+            continue
+        assert proxies.client(host, [_FAR], None) == _FAR
+        assert proxies.client(host, [], None) == host
+
+
 def keys(data: bytes) -> None:
     """Whatever is presented, only the key itself is valid; what can be told apart can be put together again."""
     text = data.decode("utf-8", "surrogateescape")
@@ -228,5 +265,6 @@ def http(data: bytes) -> None:
             assert 100 <= int(answer.timeout) <= 30_000
 
 
-_ALL = (names, event, built_event, batch, ndjson, query, admin, strict, encodings, keys, scopes, key_file, http)
+_DOOR = (encodings, forwarded, networks, keys, scopes, key_file, http)
+_ALL = (names, event, built_event, batch, ndjson, query, admin, strict, *_DOOR)
 TARGETS: Mapping[str, Callable[[bytes], None]] = {target.__name__: target for target in _ALL}

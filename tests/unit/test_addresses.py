@@ -6,7 +6,7 @@ from app.addresses import TrustedProxies, network_of
 from app.errors import ConfigError
 from app.settings import load_settings
 
-PROXIES = TrustedProxies(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::ffff:198.51.100.7"])
+PROXIES = TrustedProxies(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::ffff:198.51.100.7", "::ffff:172.16.0.0/108"])
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,9 @@ PROXIES = TrustedProxies(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::ffff:19
         ("2001:db9::1", ["1.1.1.1"], None, "2001:db9::1"),
         ("::ffff:10.0.0.1", ["1.1.1.1"], None, "1.1.1.1"),  # IPv4 written as IPv6
         ("10.0.0.1", ["::ffff:1.1.1.1"], None, "1.1.1.1"),
-        ("198.51.100.7", ["1.1.1.1"], None, "198.51.100.7"),
+        ("198.51.100.7", ["1.1.1.1"], None, "1.1.1.1"),
+        ("172.31.0.1", ["1.1.1.1"], None, "1.1.1.1"),  # a network written so
+        ("172.32.0.1", ["1.1.1.1"], None, "172.32.0.1"),
         ("", ["1.1.1.1"], None, ""),
     ],
 )
