@@ -97,10 +97,9 @@ class KafkaBroker:
         return {number: found[number] if found.get(number, -1) >= 0 else end for number, end in ends.items()}
 
     async def layout(self, topic: str, *, fresh: bool = False) -> TopicLayout:
-        if fresh:
-            self._directory.moved(topic)
-        partitions = await self._directory.partitions(topic)
-        return TopicLayout(len(partitions), (await self._directory.config(topic)).acted_on)
+        directory = self._directory
+        partitions = await (directory.again(topic) if fresh else directory.partitions(topic))
+        return TopicLayout(len(partitions), (await directory.config(topic)).acted_on)
 
     async def groups(self) -> list[GroupInfo]:
         return await self._groups.all()

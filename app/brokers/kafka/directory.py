@@ -40,11 +40,15 @@ class Config(NamedTuple):
 
 
 class Directory:
-    """Topics of one cluster. Partitions are remembered for a second, configurations for five; nothing unknown is."""
+    """Topics of one cluster. Partitions are remembered for a second, configurations for five; no unknown topic is.
+
+    A partition that is not known may be new: the broker is asked again, but once a second a topic, whoever insists.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._partitions = Memory(self.fresh, PARTITIONS_KEPT)
+        self._again = Memory(self._ask_again, PARTITIONS_KEPT)
         self._configs = Memory(self.config_now, CONFIGS_KEPT)
 
     async def partitions(self, topic: str) -> Mapping[int, Leaders]:
@@ -54,10 +58,17 @@ class Directory:
     async def partition(self, topic: str, number: int) -> Leaders:
         """Raises NotFound for the topic or the partition, Disconnected."""
         known = await self.partitions(topic)
-        if number not in known:  # it may be new
-            self.moved(topic)
-            known = await self.partitions(topic)
+        if number not in known:
+            known = await self.again(topic)
         return check_partition(topic, number, known)
+
+    async def again(self, topic: str) -> Mapping[int, Leaders]:
+        """For who misses a partition: asked since, or by another who did within the last second."""
+        return await self._again.get(topic)
+
+    async def _ask_again(self, topic: str) -> Mapping[int, Leaders]:
+        self.moved(topic)
+        return await self.partitions(topic)
 
     async def config(self, topic: str) -> Config:
         return await self._configs.get(topic)
@@ -106,6 +117,7 @@ class Directory:
     def forget(self, topic: str) -> None:
         """It changed by our own hand."""
         self._partitions.forget(topic)
+        self._again.forget(topic)
         self._configs.forget(topic)
 
     def moved(self, topic: str) -> None:
@@ -114,6 +126,7 @@ class Directory:
 
     def clear(self) -> None:
         self._partitions.clear()
+        self._again.clear()
         self._configs.clear()
 
 
