@@ -70,7 +70,7 @@ class Broker(Protocol):
         ...
 
     async def layout(self, topic: str, *, fresh: bool = False) -> TopicLayout:
-        """What a send has to know of the topic; may be a second old; `fresh` asks anew, once a second. Raises NotFound."""
+        """What a send has to know of the topic, a second old at most; `fresh` asks, once a second. Raises NotFound."""
         ...
 
     async def ping(self) -> None:

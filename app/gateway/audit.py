@@ -19,6 +19,7 @@ from app.deadline import Clock, Deadline
 from app.errors import AlreadyExists, DeadlineExceeded, NotFound, SluiceError, StorageFull, Unavailable
 from app.event import EventEncoder
 from app.gateway.message import Message, Origin, record_of
+from app.gateway.seldom import Seldom
 from app.record import Failed, NewRecord
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
@@ -28,6 +29,7 @@ AUDIT_TOPIC = "_gateway-audit"
 _PASSING = (Unavailable, DeadlineExceeded, StorageFull, NotFound)  # the topic, deleted by others, is made anew
 _BATCH = 100
 _WRITE_SECONDS = 10.0
+_REFUSED_SECONDS = 60.0
 _GATEWAY = Origin("gateway")
 
 _log = get_logger(__name__)
@@ -58,6 +60,7 @@ class Audit:
         self._log = log
         self._encoder = encoder
         self._clock = clock
+        self._refused = Seldom(_REFUSED_SECONDS, clock)
         self._topic = TopicSpec(AUDIT_TOPIC, 1, {RETENTION_MS: str(retention_ms)})
         self._metrics = metrics
         self._most_waiting = most_waiting
@@ -97,6 +100,15 @@ class Audit:
     def keys_changed(self, count: int) -> None:
         """The file of API keys says something else now, and there are so many."""
         self.tell("keys.reloaded", {"keys": count})
+
+    def tell_refused(self, event_type: str, data: Mapping[str, Any], who: Who) -> None:
+        """A change that a key has no right to: once a minute for each key and type, with the number of those between.
+
+        Otherwise a key without rights could fill the log.
+        """
+        kept_back = self._refused.happened((who.key_id, event_type))
+        if kept_back is not None:
+            self.tell(event_type, {**data, "refused_before": kept_back}, who)
 
     def tell(self, event_type: str, data: Mapping[str, Any], who: Who | None = None) -> None:
         """One event of this type; `who` is None for the gateway itself."""

@@ -79,7 +79,7 @@ class Catalog:
         return known if known and known.until > self._monotonic() else None
 
     async def look_up(self, name: TopicName, *, fresh: bool = False) -> KnownTopic:
-        """The topic, as the broker knew it within the last second, or, `fresh`, as it is asked anew. Raises NotFound."""
+        """The topic as the broker knew it within the last second, or, `fresh`, is asked for it. Raises NotFound."""
         self.forget(name)
         layout = await self._log.layout(name.full, fresh=fresh)
         known = KnownTopic(*layout, self._monotonic() + _FRESH_SECONDS)

@@ -125,6 +125,14 @@ async def test_it_names_the_key_also_of_what_was_forbidden(guarded):
     assert (created["payload"]["data"]["who"]["key_id"], *told(created)) == ("root", "stream.created", {}, "done")
     assert refused["payload"]["data"]["who"]["key_id"] == "reader"
     assert told(refused) == ("stream.deleted", {"stream": "mine"}, "forbidden")
+    assert refused["payload"]["data"]["refused_before"] == 0
+
+
+async def test_a_key_without_rights_can_not_fill_it(guarded):
+    client, _ = guarded
+    for n in range(20):
+        assert (await client("DELETE", f"/streams/s{n}", headers=bearing("reader"))).status == 403
+    assert [told(event) for event in await trail(client)] == [("stream.deleted", {"stream": "s0"}, "forbidden")]
 
 
 async def test_only_a_key_with_the_admin_scope_reads_it(guarded):

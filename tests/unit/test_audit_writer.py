@@ -12,7 +12,7 @@ from support import read_all
 from app.brokers.memory import MemoryBroker
 from app.errors import DeadlineExceeded, Disconnected, MessageTooLarge, SluiceError
 from app.event import EventEncoder
-from app.gateway.audit import AUDIT_TOPIC, Audit
+from app.gateway.audit import AUDIT_TOPIC, Audit, Who
 from app.record import Failed
 from app.telemetry.metrics import Metrics
 
@@ -47,7 +47,8 @@ def audit_of(log, **options) -> tuple[Audit, Metrics]:
     ids = (str(uuid.UUID(int=number)) for number in itertools.count(1))
     encoder = EventEncoder(now=lambda: datetime.now(UTC), new_id=lambda: next(ids))
     metrics = Metrics()
-    return Audit(log, encoder, clock=time.time, retention_ms=-1, metrics=metrics, pause=0.001, **options), metrics
+    options = {"clock": time.time, **options}
+    return Audit(log, encoder, retention_ms=-1, metrics=metrics, pause=0.001, **options), metrics
 
 
 def lost(metrics: Metrics) -> float:
@@ -123,5 +124,34 @@ async def test_a_topic_that_others_delete_is_made_anew():
         audit.tell("b", {})
         await audit.flush()
     assert await types(log) == ["b"]
+    await audit.stop(PATIENCE)
+    await log.close()
+
+
+async def test_what_a_key_is_refused_is_told_once_a_minute_with_the_number_between():
+    log = Faulty()
+    await log.open()
+    now = [1_800_000_000.0]
+    audit, _ = audit_of(log, clock=lambda: now[0])
+    audit.start()
+    for _ in range(500):
+        audit.tell_refused("stream.deleted", {"resource": {}}, Who("shop", "::1", "r"))
+    audit.tell_refused("topic.deleted", {"resource": {}}, Who("shop", "::1", "r"))
+    audit.tell_refused("stream.deleted", {"resource": {}}, Who("other", "::1", "r"))
+    now[0] += 60
+    audit.tell_refused("stream.deleted", {"resource": {}}, Who("shop", "::1", "r"))
+    async with asyncio.timeout(PATIENCE):
+        await audit.flush()
+    events = [json.loads(record.value) for record in await read_all(log, AUDIT_TOPIC)][1:]
+    assert [
+        (event["event_type"], data["who"]["key_id"], data["refused_before"])
+        for event in events
+        for data in [event["payload"]["data"]]
+    ] == [
+        ("stream.deleted", "shop", 0),
+        ("topic.deleted", "shop", 0),
+        ("stream.deleted", "other", 0),
+        ("stream.deleted", "shop", 499),
+    ]
     await audit.stop(PATIENCE)
     await log.close()

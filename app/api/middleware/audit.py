@@ -52,7 +52,8 @@ def _tell(trail: Audit, action: str, request: web.Request, response: web.StreamR
     told = {"outcome": "done", "after": answer} if done else {"outcome": answer["error"], "after": None}
     call = request[CALL]
     who = Who(call.identity.name, call.address, call.request_id)
-    trail.tell(action, {"resource": resource, **told}, who)
+    tell = trail.tell_refused if response.status == 403 else trail.tell
+    tell(action, {"resource": resource, **told}, who)
 
 
 def _answer(response: web.StreamResponse) -> Any:
