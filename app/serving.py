@@ -40,7 +40,7 @@ _log = get_logger(__name__)
 def run(
     settings: Settings,
     *,
-    metrics_folder: Path | None = None,
+    folder: Path | None = None,
     parent: int | None = None,
     listening: Callable[[], None] | None = None,
 ) -> int:
@@ -51,7 +51,7 @@ def run(
     """
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings, metrics_folder, parent, listening))
+            runner.run(_serve(settings, folder, parent, listening))
     except (ConfigError, ResourceUnavailable) as error:
         print(f"sluice: {error}", file=sys.stderr)  # noqa: T201  # for whoever started it
         return EX_CONFIG if isinstance(error, ConfigError) else EX_UNAVAILABLE
@@ -62,7 +62,7 @@ def run(
 
 
 async def _serve(
-    settings: Settings, metrics_folder: Path | None, parent: int | None, listening: Callable[[], None] | None
+    settings: Settings, folder: Path | None, parent: int | None, listening: Callable[[], None] | None
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -71,7 +71,7 @@ async def _serve(
     if parent is not None:
         loop.add_reader(parent, _parent_gone, loop, parent, stop)
     async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(open_gateway(settings, metrics_folder))
+        gateway = await stack.enter_async_context(open_gateway(settings, folder))
         host, port = settings.address
         shared = parent is not None
         tls = _tls(settings)

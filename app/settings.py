@@ -62,6 +62,8 @@ class Settings(BaseModel):
     cors_allowed_origins: str = "*"
     rate_limit_rps: Annotated[float, Field(ge=0)] = 100
     rate_limit_burst: Positive = 50
+    events_per_second: Annotated[float, Field(ge=0)] = 0
+    bytes_per_second: Annotated[float, Field(ge=0)] = 0
 
     default_stream: str = "sample-stream"
     default_topic: str = "events"

@@ -169,7 +169,7 @@ def _work(settings: Settings, folder: Path, line: Connection) -> None:
     """A worker's whole life, in its own process. Exits with its code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # until the gateway listens to it: the terminal tells all at once
     configure_logs(settings.log_level, settings.log_format)
-    code = run(settings, metrics_folder=folder, parent=line.fileno(), listening=partial(line.send_bytes, _LISTENING))
+    code = run(settings, folder=folder, parent=line.fileno(), listening=partial(line.send_bytes, _LISTENING))
     os._exit(code)
 
 

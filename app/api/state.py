@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from app.addresses import network_of
 from app.deadline import Deadline
 from app.door.keyring import NOBODY, Identity
 from app.door.limits import Verdict
@@ -20,6 +21,7 @@ __all__ = [
     "Call",
     "Handler",
     "Middleware",
+    "caller_of",
     "carries_events",
     "client_gone",
     "route_of",
@@ -60,6 +62,12 @@ def route_of(request: web.Request) -> str:
     """The route's template, such as `/streams/{stream}`; never what the client wrote."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "_unknown"
+
+
+def caller_of(call: Call) -> str:
+    """Whose limits a request counts against: its valid key's, else its address's (IPv6 by /64)."""
+    name = call.identity.name
+    return network_of(call.address) if name is None else f"key {name}"
 
 
 def client_gone(request: web.Request) -> bool:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from app.api.middleware import Guards
@@ -13,7 +14,8 @@ from app.api.middleware.limit import limit
 from app.door.attempts import Attempts
 from app.door.key_watch import KeyWatch
 from app.door.keyring import ANYBODY, Identify, Keyring
-from app.door.limits import RateLimiter
+from app.door.limits import Limiter
+from app.door.moments import Moments
 from app.names import TopicName
 from app.settings import Settings
 from app.telemetry.logs import get_logger
@@ -47,13 +49,17 @@ async def open_door(settings: Settings) -> AsyncIterator[Door]:
             await watch.stop()
 
 
-def make_guards(settings: Settings, door: Door, rights: Rights, metrics: Metrics) -> Guards:
+def make_limiter(shared: Path | None) -> Limiter:
+    """Counts for all processes that have the folder `shared`, else for this one."""
+    return Limiter(Moments.shared(shared / "limits") if shared else Moments.alone(), time.monotonic)
+
+
+def make_guards(settings: Settings, door: Door, rights: Rights, metrics: Metrics, limiter: Limiter) -> Guards:
     """The middlewares that let requests in."""
-    limiter = RateLimiter(settings.rate_limit_rps, settings.rate_limit_burst, time.monotonic)
     return Guards(
         cors(settings.origins),
         identify(door.identify, settings.proxies, in_query=settings.api_key_in_query),
-        limit(limiter, metrics),
+        limit(limiter, metrics, rps=settings.rate_limit_rps, burst=settings.rate_limit_burst),
         authorise(
             rights,
             Attempts(time.monotonic),

@@ -10,9 +10,10 @@ from pathlib import Path
 from aiohttp import web
 
 from app.api.app import create_app, create_metrics_app
+from app.api.charges import Charges
 from app.api.handlers.catalog import Streams
 from app.api.handlers.consumers import Groups
-from app.api.handlers.messages import Messages
+from app.api.handlers.messages import Bounds, Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
 from app.api.middleware import middlewares
@@ -23,10 +24,11 @@ from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.parsing import Parser
 from app.api.routes import rights, routes
-from app.assembly.door import Door, make_guards, open_door
+from app.assembly.door import Door, make_guards, make_limiter, open_door
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
 from app.deadline import Deadlines
+from app.door.limits import Limiter
 from app.errors import ResourceUnavailable
 from app.event import EventEncoder
 from app.gateway.audit import Audit
@@ -67,18 +69,18 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, metrics_folder: Path | None = None) -> AsyncIterator[Gateway]:
-    """The whole gateway but for the port; `metrics_folder` is for metrics of several.
+async def open_gateway(settings: Settings, shared: Path | None = None) -> AsyncIterator[Gateway]:
+    """The whole gateway but for the port; `shared` is a folder that several of them on one port share.
 
     Raises ConfigError, ResourceUnavailable.
     """
-    metrics = Metrics(metrics_folder)
-    async with open_door(settings) as door, _open_behind(settings, door, metrics) as gateway:
+    metrics = Metrics(shared)
+    async with open_door(settings) as door, _open_behind(settings, door, metrics, make_limiter(shared)) as gateway:
         yield gateway
 
 
 @asynccontextmanager
-async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> AsyncIterator[Gateway]:
+async def _open_behind(settings: Settings, door: Door, metrics: Metrics, limiter: Limiter) -> AsyncIterator[Gateway]:
     new_id = UuidSource()
     bare = make_log(settings)
     status = ConnectionStatus(metrics, bare.kind)
@@ -113,7 +115,9 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
         )
         operations = Operations(health, stats, metrics, lambda: document(OPERATIONS, rights(table)), clock=time.time)
         table = routes(
-            make_messages(settings, producer, consumer, encoder, replication.use),
+            make_messages(
+                settings, producer, consumer, encoder, make_charges(settings, limiter, metrics), replication.use
+            ),
             Streams(catalog, most_bytes=settings.max_request_body_size),
             *make_groups(settings, log),
             operations,
@@ -122,7 +126,7 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics) -> Asyn
             new_id=new_id,
             metrics=metrics,
             trail=trail,
-            door=make_guards(settings, door, rights(table), metrics),
+            door=make_guards(settings, door, rights(table), metrics, limiter),
             timed=timed(deadlines, budget, longest=settings.operation_timeout_secs),
         )
         app = create_app(table, onion, stopping=lambda: health.stopping)
@@ -145,16 +149,27 @@ def make_catalog(settings: Settings, log: Log) -> Catalog:
 
 
 def make_messages(
-    settings: Settings, producer: Producer, consumer: Consumer, encoder: EventEncoder, used: Callable[[str], None]
+    settings: Settings,
+    producer: Producer,
+    consumer: Consumer,
+    encoder: EventEncoder,
+    charges: Charges,
+    used: Callable[[str], None],
 ) -> Messages:
     return Messages(
         producer,
         consumer,
         Parser(encoder, most=settings.batch_max_size),
         default=TopicName.create(settings.default_stream, settings.default_topic),
-        most_bytes=settings.max_request_body_size,
-        most_polled=settings.poll_max_count,
+        bounds=Bounds(settings.max_request_body_size, settings.poll_max_count),
+        charges=charges,
         used=used,
+    )
+
+
+def make_charges(settings: Settings, limiter: Limiter, metrics: Metrics) -> Charges:
+    return Charges(
+        limiter, metrics, events_per_second=settings.events_per_second, bytes_per_second=settings.bytes_per_second
     )
 
 

@@ -1,18 +1,33 @@
-"""The rate limit: a token bucket for each caller, kept as one moment (GCRA, ITU-T I.371's virtual scheduling form)."""
+"""The limits: token buckets for each caller, each kept as one moment (GCRA, ITU-T I.371's virtual scheduling form)."""
 
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-MOST_CALLERS = 100_000
-_SWEEP_SECONDS = 1.0
-_SHARED = ""
+from app.door.moments import Moments
+
+_ROUNDING = 1e-9
+"""Rounding must not take the last token away."""
+
+
+class Demand(NamedTuple):
+    """What is asked of one bucket, which holds `size` tokens and fills by `rate` a second (more than 0).
+
+    With `debt` a bucket that has a token left gives more than it holds, and fills from below nothing: so what is larger
+    than any bucket passes too, and the rate holds all the same.
+    """
+
+    caller: str
+    rate: float
+    size: float
+    cost: float = 1
+    debt: bool = False
 
 
 class Verdict(NamedTuple):
     """What a caller is told: the bucket's size, whole tokens left, whole seconds until it is full again.
 
-    `wait` is 0 for a request that is let through, else the seconds until the next would be.
+    `wait` is 0 for a demand that can be met, else the seconds until it could be.
     """
 
     limit: int
@@ -21,44 +36,39 @@ class Verdict(NamedTuple):
     wait: float
 
 
-class RateLimiter:
-    """Buckets of `burst` tokens that fill by `rps` a second; callers may have numbers of their own.
+class Limiter:
+    """Buckets, in `moments`. One whose rate or size is changed is a new one. By a monotonic clock, in seconds."""
 
-    For each caller stands the moment at which its bucket is full again. Who is full is forgotten first, for that is the
-    same as being new; when `most` callers are not full yet, whoever comes new shares one bucket: that way no abuser is
-    forgiven for want of room. By a monotonic clock, in seconds.
-    """
-
-    def __init__(self, rps: float, burst: int, monotonic: Callable[[], float], *, most: int = MOST_CALLERS) -> None:
-        self._rps = rps
-        self._burst = burst
+    def __init__(self, moments: Moments, monotonic: Callable[[], float]) -> None:
+        self._moments = moments
         self._monotonic = monotonic
-        self._most = most
-        self._full_at: dict[str, float] = {}
-        self._swept_at = -math.inf
 
-    def __len__(self) -> int:
-        return len(self._full_at)
-
-    def take(self, caller: str, rps: float | None = None, burst: int | None = None) -> Verdict | None:
-        """Take a token of the caller's bucket; None where nothing is limited."""
-        rate, size = self._rps if rps is None else rps, self._burst if burst is None else burst
-        if not rate:
-            return None
+    def take(self, *demands: Demand) -> list[Verdict]:
+        """Meet all of the demands, or none of them; a verdict for each."""
         now = self._monotonic()
-        entry = self._entry_of(caller, now)
-        empty_for = max(self._full_at.get(entry, now) - now, 0.0)
-        filled = empty_for + 1 / rate
-        wait = filled - size / rate
-        if wait > 1e-9:  # rounding must not take the last token away
-            return Verdict(size, max(0, math.floor(size - empty_for * rate + 1e-9)), math.ceil(empty_for), wait)
-        self._full_at[entry] = now + filled
-        return Verdict(size, max(0, math.floor(size - filled * rate + 1e-9)), math.ceil(filled - 1e-9), 0.0)
+        moments = self._moments
+        with moments.held:
+            slots = [_slot(moments, demand, now) for demand in demands]
+            empty = [max(moments[slot] - now, 0.0) for slot in slots]
+            waits = [_wait(demand, empty_for) for demand, empty_for in zip(demands, empty, strict=True)]
+            if not any(waits):
+                for place, (demand, slot) in enumerate(zip(demands, slots, strict=True)):
+                    empty[place] += demand.cost / demand.rate
+                    moments[slot] = now + empty[place]
+        return list(map(_verdict, demands, empty, waits))
 
-    def _entry_of(self, caller: str, now: float) -> str:
-        if caller in self._full_at or len(self._full_at) < self._most:
-            return caller
-        if now - self._swept_at >= _SWEEP_SECONDS:
-            self._swept_at = now
-            self._full_at = {other: full_at for other, full_at in self._full_at.items() if full_at > now}
-        return caller if len(self._full_at) < self._most else _SHARED
+
+def _slot(moments: Moments, demand: Demand, now: float) -> int:
+    kind = f"{demand.rate} {demand.size}"
+    return moments.slot_of(f"{kind} {demand.caller}", kind, now)
+
+
+def _wait(demand: Demand, empty_for: float) -> float:
+    needed = 1 if demand.debt else demand.cost
+    wait = empty_for + (needed - demand.size) / demand.rate
+    return wait if wait > _ROUNDING else 0.0
+
+
+def _verdict(demand: Demand, empty_for: float, wait: float) -> Verdict:
+    remaining = math.floor(demand.size - empty_for * demand.rate + _ROUNDING)
+    return Verdict(int(demand.size), max(0, remaining), math.ceil(empty_for - _ROUNDING), wait)

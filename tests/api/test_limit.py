@@ -82,3 +82,32 @@ async def test_0_is_no_limit(start, off):
         for _ in range(5):
             answer = await client.get("/streams")
             assert (answer.status, answer.headers.get("X-RateLimit-Limit")) == (200, None)
+
+
+async def test_events_and_bytes_have_limits_and_a_larger_batch_passes_once(start):
+    async with start(EVENTS_PER_SECOND="2", BYTES_PER_SECOND="1000000") as client:
+        batch = {"events": [generic() for _ in range(20)]}
+        assert (await client.post("/messages/batch", batch)).status == 201
+        refused = await client.post("/messages", {"event": generic()})
+        assert (refused.status, refused.body["outcome"]) == (429, "not_written")
+        assert refused.body["message"] == "too many events: 2 a second are allowed"
+        assert 9 <= int(refused.headers["Retry-After"]) <= 10
+        assert (await client.get("/streams")).status == 200
+        text = (await client.get("/metrics")).body.decode()
+        assert 'sluice_refusals_total{key="_unknown",reason="events_limited"} 1.0' in text
+
+
+async def test_a_body_that_is_not_understood_costs_no_events(start):
+    async with start(EVENTS_PER_SECOND="0.1") as client:
+        for _ in range(3):
+            assert (await client.post("/messages", {"no": 1})).status == 400
+        assert (await client.post("/messages", {"event": generic()})).status == 201
+
+
+async def test_bytes_are_counted_as_they_are_read(start):
+    async with start(BYTES_PER_SECOND="100") as client:
+        event = generic("x" * 100)
+        assert (await client.post("/messages", {"event": event})).status == 201
+        refused = await client.post("/messages", {"event": event})
+        assert refused.status == 429
+        assert refused.body["message"] == "too many bytes: 100 a second are allowed"

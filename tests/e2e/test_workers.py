@@ -184,3 +184,13 @@ def test_an_embedded_log_belongs_to_one_process(tmp_path, url):
     assert code == 78
     assert "WORKERS" in message
     assert "Kafka" in message
+
+
+def test_the_rate_limit_is_one_for_all_workers(tmp_path, kafka):
+    with workers(tmp_path, kafka, 2, RATE_LIMIT_RPS="0.001", RATE_LIMIT_BURST="20") as (url, _):
+        let_through = 0
+        for _ in range(60):  # each on a connection of its own: the kernel chooses the worker
+            with contextlib.suppress(urllib.error.HTTPError):
+                fetch(f"{url}/streams")
+                let_through += 1
+    assert let_through == 20

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from aiohttp import web
 
 from app.api import parsing, responses
 from app.api.body import NDJSON, read_body
+from app.api.charges import Charges
 from app.api.polled import polled
 from app.api.state import CALL
 from app.errors import SluiceError
@@ -19,6 +21,13 @@ from app.record import Failed, Outcome
 
 _AUDIT = TopicName(NO_STREAM, AUDIT_TOPIC)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Bounds(NamedTuple):
+    """The most bytes of a body, and the most messages of a page."""
+
+    body: int
+    page: int
 
 
 class Messages:
@@ -34,41 +43,43 @@ class Messages:
         parser: parsing.Parser,
         *,
         default: TopicName,
-        most_bytes: int,
-        most_polled: int,
+        bounds: Bounds,
+        charges: Charges,
         used: Callable[[str], None],
     ) -> None:
         self._producer = producer
         self._consumer = consumer
         self._parser = parser
         self._default = default
-        self._most_bytes = most_bytes
-        self._most_polled = most_polled
+        self._bounds = bounds
+        self._charges = charges
         self._used = used
 
     async def send(self, request: web.Request) -> web.Response:
         topic = self._topic(request)
-        body = await read_body(request, most=self._most_bytes)
+        body = await read_body(request, most=self._bounds.body)
         message = self._parser.send(body.data)
+        self._charges.take(request[CALL], events=1, size=len(body.data))
         [outcome] = await self._producer.send(topic, [message], _origin(request), request[CALL].deadline)
         return responses.sent_one(topic, message, outcome)
 
     async def send_batch(self, request: web.Request) -> web.Response:
         topic = self._topic(request)
         partial = parsing.wants_partial(request.query)
-        body = await read_body(request, most=self._most_bytes, ndjson=True)
+        body = await read_body(request, most=self._bounds.body, ndjson=True)
         read = self._parser.lines if body.content_type == NDJSON else self._parser.batch
         items = read(body.data)
         good = [item for item in items if isinstance(item, Message)]
         if len(good) < len(items) and not (partial and good):
             raise parsing.refused_batch(items)
+        self._charges.take(request[CALL], events=len(good), size=len(body.data))
         sent = await self._producer.send(topic, good, _origin(request), request[CALL].deadline, partial=partial)
         outcomes = sent if len(good) == len(items) else _in_place(items, sent)
         return responses.sent_many(topic, items, outcomes)
 
     async def poll(self, request: web.Request) -> web.Response:
         topic = _AUDIT if _asks_for_audit(request) else self._topic(request)
-        poll = parsing.poll_query(request.query, most=self._most_polled)
+        poll = parsing.poll_query(request.query, most=self._bounds.page)
         call = request[CALL]
         delivery = call.delivery = await self._consumer.poll(topic, poll, call.deadline)
         return polled(poll.partition, delivery.fetched)

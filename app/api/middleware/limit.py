@@ -2,10 +2,9 @@
 
 from aiohttp import web
 
-from app.addresses import network_of
-from app.api.state import CALL, Call, Handler, Middleware
+from app.api.state import CALL, Call, Handler, Middleware, caller_of
 from app.door.keyring import UNKNOWN_KEY
-from app.door.limits import RateLimiter, Verdict
+from app.door.limits import Demand, Limiter, Verdict
 from app.errors import TooManyRequests
 from app.telemetry.metrics import Metrics
 
@@ -13,14 +12,17 @@ FREE = frozenset({"/health", "/ready", "/metrics"})
 """Not limited: who watches over the gateway must always hear from it."""
 
 
-def limit(limiter: RateLimiter, metrics: Metrics) -> Middleware:
-    """The middleware; what it says of the caller's bucket goes into the headers of every limited answer."""
+def limit(limiter: Limiter, metrics: Metrics, *, rps: float, burst: int) -> Middleware:
+    """The middleware; what it says of the caller's bucket goes into the headers of every limited answer.
+
+    A key's own numbers go before `rps` and `burst`; a rate of 0 limits nothing.
+    """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.rel_url.raw_path not in FREE:
             call = request[CALL]
-            verdict = call.limit = _take(limiter, call)
+            verdict = call.limit = _take(limiter, call, rps, burst)
             if verdict is not None and verdict.wait:
                 metrics.refusals.labels("rate_limited", call.identity.name or UNKNOWN_KEY).inc()
                 raise TooManyRequests("too many requests", retry_after=verdict.wait)
@@ -29,12 +31,9 @@ def limit(limiter: RateLimiter, metrics: Metrics) -> Middleware:
     return middleware
 
 
-def _take(limiter: RateLimiter, call: Call) -> Verdict | None:
-    identity = call.identity
-    if identity.name is None:
-        return limiter.take(network_of(call.address))
-    key = identity.key
-    if key is None:
-        return limiter.take(f"key {identity.name}")
-    burst = key.rate_limit_burst
-    return limiter.take(f"key {identity.name}", key.rate_limit_rps, None if burst is None else max(1, int(burst)))
+def _take(limiter: Limiter, call: Call, rate: float, size: int) -> Verdict | None:
+    key = call.identity.key
+    if key is not None:
+        rate = rate if key.rate_limit_rps is None else key.rate_limit_rps
+        size = size if key.rate_limit_burst is None else max(1, int(key.rate_limit_burst))
+    return limiter.take(Demand(caller_of(call), rate, size))[0] if rate else None

@@ -1,0 +1,41 @@
+"""Limits on what is sent: so many events and so many bytes a second for each caller."""
+
+from app.api.state import Call, caller_of
+from app.door.keyring import UNKNOWN_KEY
+from app.door.limits import Demand, Limiter
+from app.errors import TooManyRequests
+from app.telemetry.metrics import Metrics
+
+
+class Charges:
+    """Charges a caller for the events and the bytes of a body that was read and understood; 0: no limit.
+
+    A caller's bucket holds what may come in a second. A body larger than that is taken too, and the next one waits the
+    longer for it. A key's own numbers go before these.
+    """
+
+    def __init__(
+        self, limiter: Limiter, metrics: Metrics, *, events_per_second: float, bytes_per_second: float
+    ) -> None:
+        self._limiter = limiter
+        self._metrics = metrics
+        self._events = events_per_second
+        self._bytes = bytes_per_second
+
+    def take(self, call: Call, *, events: int, size: int) -> None:
+        """Raises TooManyRequests; then nothing was charged."""
+        key = call.identity.key
+        own_events, own_bytes = (None, None) if key is None else (key.events_per_second, key.bytes_per_second)
+        asked = (
+            ("events", self._events if own_events is None else own_events, events),
+            ("bytes", self._bytes if own_bytes is None else own_bytes, size),
+        )
+        limited = [each for each in asked if each[1]]
+        if not limited:
+            return
+        caller = caller_of(call)
+        demands = [Demand(f"{what} {caller}", rate, max(1, rate), cost, debt=True) for what, rate, cost in limited]
+        for (what, rate, _), verdict in zip(limited, self._limiter.take(*demands), strict=True):
+            if verdict.wait:
+                self._metrics.refusals.labels(f"{what}_limited", call.identity.name or UNKNOWN_KEY).inc()
+                raise TooManyRequests(f"too many {what}: {rate:g} a second are allowed", retry_after=verdict.wait)

@@ -1,0 +1,110 @@
+"""When each bucket is full again: a table of fixed size in memory that one process has, or several share.
+
+A set-associative table, as caches are built: a bucket's place is one of the few slots that its name's keyed hash
+(BLAKE2b, so that nobody can choose names that fall together) leads to. Whoever is full may be forgotten, for that is
+the same as being new.
+"""
+
+import fcntl
+import math
+import mmap
+import os
+import secrets
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+
+SETS = 32_768
+_WAYS = 8
+_SECRET_BYTES = 32
+_CACHED_TAGS = 8_192
+
+
+class Moments:
+    """Moments by the name of a bucket, by the monotonic clock of the machine, in seconds.
+
+    16 bytes a slot, 4 MiB for the 262,144 of `SETS`. When a bucket comes new and all slots it could have belong to
+    such as are not full yet, it shares one with others of its `kind`: no abuser is forgiven for want of room. Use it
+    while it is `held`.
+    """
+
+    def __init__(self, memory: bytearray | mmap.mmap, held: AbstractContextManager[object]) -> None:
+        view = memoryview(memory)
+        self.held = held
+        self._secret = bytes(view[:_SECRET_BYTES])
+        half = (len(view) - _SECRET_BYTES) // 2
+        self._tags = view[_SECRET_BYTES : _SECRET_BYTES + half].cast("Q")
+        self._moments = view[_SECRET_BYTES + half :].cast("d")
+        self._sets = len(self._tags) // _WAYS - 1  # the last is for those who share
+        self._tag_of = lru_cache(_CACHED_TAGS)(self._hash)
+
+    @classmethod
+    def alone(cls, sets: int = SETS) -> "Moments":
+        """For one process."""
+        memory = bytearray(_size(sets))
+        memory[:_SECRET_BYTES] = secrets.token_bytes(_SECRET_BYTES)
+        return cls(memory, nullcontext())
+
+    @classmethod
+    def shared(cls, path: Path, sets: int = SETS) -> "Moments":
+        """For all processes that open the file at `path`, which is made when it is missing. Raises OSError.
+
+        Each use holds a lock of the file (fcntl), which a process that dies lets go.
+        """
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        held = _FileLock(file)
+        with held:
+            if not os.fstat(file).st_size:
+                os.truncate(file, _size(sets))
+                os.pwrite(file, secrets.token_bytes(_SECRET_BYTES), 0)
+        return cls(mmap.mmap(file, 0), held)
+
+    def slot_of(self, bucket: str, kind: str, now: float) -> int:
+        """Where the bucket's moment stands, from now on if it was nowhere."""
+        tag = self._tag_of(bucket)
+        slot = self._place(tag, tag % self._sets, now)
+        if slot is not None:
+            return slot
+        tag = self._tag_of(kind)
+        slot = self._place(tag, self._sets, now)
+        return self._sets * _WAYS + tag % _WAYS if slot is None else slot
+
+    def _place(self, tag: int, of_set: int, now: float) -> int | None:
+        """The tag's slot in the set, a free one made its own if it had none; None if there is none free either."""
+        first = of_set * _WAYS
+        free = None
+        for slot in range(first, first + _WAYS):
+            if self._tags[slot] == tag:
+                return slot
+            if free is None and self._moments[slot] <= now:
+                free = slot
+        if free is not None:
+            self._tags[free] = tag
+            self._moments[free] = math.nextafter(now, math.inf)  # taken, for whoever looks next
+        return free
+
+    def __getitem__(self, slot: int) -> float:
+        return self._moments[slot]
+
+    def __setitem__(self, slot: int, moment: float) -> None:
+        self._moments[slot] = moment
+
+    def _hash(self, name: str) -> int:
+        digest = blake2b(name.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=8).digest()
+        return int.from_bytes(digest) or 1
+
+
+class _FileLock(AbstractContextManager[None]):
+    def __init__(self, file: int) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+def _size(sets: int) -> int:
+    return _SECRET_BYTES + 16 * _WAYS * (sets + 1)
