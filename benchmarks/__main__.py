@@ -12,12 +12,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # whe
 
 import kafka_server
 
+from benchmarks.chain import chain
 from benchmarks.door import door
 from benchmarks.embedded import embedded
 from benchmarks.kafka import kafka
 from benchmarks.requests import CONNECTIONS, SINGLES
 
-SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {"embedded": embedded, "kafka": kafka, "door": door}
+SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "embedded": embedded,
+    "kafka": kafka,
+    "door": door,
+    "chain": chain,
+}
 
 
 def main() -> None:

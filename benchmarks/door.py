@@ -23,9 +23,9 @@ from app.door.moments import Moments
 from app.door.scopes import Right
 from app.names import TopicName
 from app.telemetry.metrics import Metrics
+from benchmarks.cpu import least, run
 
 _PATH = "/streams/{stream}/topics/{topic}/messages"
-_TIMES = 2000
 KEYS = 1000
 
 
@@ -43,12 +43,8 @@ class Door:
         self._chains = {"keys on": _chain(keyring.identify), "keys off": _chain(lambda _: ANYBODY)}
 
     def one_round(self, seconds: float) -> dict[str, float]:
-        """The least of many turns: a noisy machine only ever adds."""
-        found = {name: float("inf") for name in ("bare", *self._chains)}
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            for name, call in {"bare": _nothing, **self._chains}.items():
-                found[name] = min(found[name], _microseconds(partial(call, self._request)))
+        calls = {"bare": _nothing, **self._chains}
+        found = least({name: partial(call, self._request) for name, call in calls.items()}, seconds)
         return {f"{name}, us": found[name] - found["bare"] for name in self._chains}
 
 
@@ -68,7 +64,7 @@ def _request(key: str) -> web.Request:
     request = make_mocked_request(
         "POST", _PATH.format(stream="orders", topic="paid"), headers={"Host": "x", "Accept": "*/*", "X-API-Key": key}
     )
-    match = _run(partial(app.router.resolve, request))
+    match = run(partial(app.router.resolve, request))
     match.add_app(app)
     request._match_info = match  # noqa: SLF001  # as aiohttp's own server does
     request[CALL] = Call("id")
@@ -88,19 +84,3 @@ def _chain(whose: Identify) -> Callable[[web.Request], Any]:
     ):
         chain = partial(middleware, handler=chain)
     return chain
-
-
-def _microseconds(call: Callable[[], Any]) -> float:
-    started = time.process_time_ns()
-    for _ in range(_TIMES):
-        _run(call)
-    return (time.process_time_ns() - started) / _TIMES / 1000
-
-
-def _run(call: Callable[[], Any]) -> Any:
-    """A coroutine that waits for nothing ends at its first step."""
-    try:
-        call().send(None)
-    except StopIteration as ended:
-        return ended.value
-    raise AssertionError("it waited")

@@ -1,0 +1,131 @@
+"""What all middlewares together cost a request, with the answer's headers, over a bare application; the log line apart."""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http import HttpVersion11, RawRequestMessage
+from aiohttp.http_writer import StreamWriter
+from aiohttp.streams import EMPTY_PAYLOAD
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from app.api.app import create_app
+from app.api.routes import Route
+from app.assembly.gateway import open_gateway
+from app.door.key_file import edit_keys
+from app.door.keys import Key, digest, key_text, new_secret
+from app.door.scopes import Right
+from app.settings import load_settings
+from app.telemetry.logs import configure_logs, get_logger
+from benchmarks.cpu import least
+
+_PATH = "/streams/{stream}/topics/{topic}/messages"
+_URL = URL(_PATH.format(stream="orders", topic="paid"))
+_ANSWER = b'{"success":true}'
+_KEYS = 1000
+
+_log = get_logger(__name__)
+
+
+class Chain:
+    """CPU, since nothing here waits: microseconds a request."""
+
+    title = f"all middlewares, {_KEYS} keys with two scopes each, the limit on (wanted: 15 us without the log line)"
+
+    def __init__(self, runner: asyncio.Runner, apps: dict[str, web.Application], key: str) -> None:
+        self._runner = runner
+        self._apps = apps
+        self._headers = CIMultiDictProxy(CIMultiDict({"Host": "x", "Accept": "*/*", "X-API-Key": key}))
+
+    def one_round(self, seconds: float) -> dict[str, float]:
+        calls = {name: partial(_serve, app, self._headers) for name, app in self._apps.items()}
+        found = self._runner.run(_measured({**calls, "line": _log_line}, seconds))
+        bare, ours, line = found.values()
+        return {"bare, us": bare, "middlewares, us": ours - bare, "a log line, its write apart, us": line}
+
+
+@contextmanager
+def chain() -> Iterator[Chain]:
+    secret = new_secret()
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        path = Path(folder) / "keys.json"
+        hashes, scopes = (digest(secret).hex(),), ("produce:orders.*", "consume:*.audit")
+        edit_keys(path, lambda _: [Key(f"k{number}", hashes, scopes) for number in range(_KEYS)])
+        stack = AsyncExitStack()
+        try:
+            apps = runner.run(_apps(stack, path))
+            yield Chain(runner, apps, key_text(f"k{_KEYS // 2}", secret))
+        finally:
+            runner.run(stack.aclose())
+
+
+async def _apps(stack: AsyncExitStack, keys: Path) -> dict[str, web.Application]:
+    """The same handler with nothing around it, and with all that there is but log lines, which go nowhere."""
+    silence = stack.enter_context(Path(os.devnull).open("w"))
+    with contextlib.redirect_stdout(silence):
+        configure_logs("warning", "json")
+        settings = {"BROKER_URL": "memory://", "API_KEYS_FILE": str(keys), "RATE_LIMIT_RPS": "1000000"}
+        gateway = await stack.enter_async_context(open_gateway(load_settings(settings)))
+        configure_logs("info", "json")
+    bare = web.Application()
+    bare.router.add_post(_PATH, _handler)
+    route = Route("POST", _PATH, Right.PRODUCE, _handler)
+    ours = create_app([route], list(gateway.app.middlewares), stopping=lambda: False)
+    for app in (bare, ours):
+        app.freeze()
+    return {"bare": bare, "ours": ours}
+
+
+async def _log_line() -> None:
+    _log.info("request", method="POST", route=_PATH, path=_URL.raw_path, status=201, ms=1.234, key="k500")
+
+
+async def _handler(_request: web.Request) -> web.Response:
+    return web.Response(body=_ANSWER, status=201, content_type="application/json")
+
+
+async def _measured(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
+    return least(calls, seconds)
+
+
+class _Connection:
+    """A client that takes everything: transport and protocol in one."""
+
+    peername = sockname = ("127.0.0.1", 1)
+    ssl_context = None
+    max_field_size = max_line_length = 8190
+    max_headers = 128
+    _paused = False
+
+    @property
+    def transport(self) -> "_Connection":
+        return self
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, _data: bytes) -> None: ...
+
+
+_CONNECTION: Any = _Connection()
+_NO_TASK: Any = None
+
+
+async def _serve(app: web.Application, headers: CIMultiDictProxy[str]) -> None:
+    """One request as aiohttp's server takes it from its parser, answered as it does."""
+    loop = asyncio.get_running_loop()
+    message = RawRequestMessage("POST", _URL.raw_path, HttpVersion11, headers, (), False, None, False, False, _URL)  # noqa: FBT003
+    writer = StreamWriter(_CONNECTION, loop)
+    request = web.Request(message, EMPTY_PAYLOAD, _CONNECTION, writer, _NO_TASK, loop)
+    response = await app._handle(request)  # noqa: SLF001  # as aiohttp's own server does
+    assert response.status == 201
+    await response.prepare(request)
+    await response.write_eof()
