@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -64,6 +65,7 @@ class Settings(BaseModel):
     rate_limit_burst: Positive = 50
     events_per_second: Annotated[float, Field(ge=0)] = 0
     bytes_per_second: Annotated[float, Field(ge=0)] = 0
+    redis_url: SecretStr | None = None
 
     default_stream: str = "sample-stream"
     default_topic: str = "events"
@@ -96,6 +98,16 @@ class Settings(BaseModel):
 
     log_level: str = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            url = urlsplit(value.get_secret_value())
+            if url.scheme not in ("redis", "rediss", "unix"):
+                raise ValueError("must begin with redis://, rediss:// or unix://")
+            _ = url.port  # ValueError, where that is no number
+        return value
 
     @field_validator("broker_url")
     @classmethod

@@ -18,7 +18,7 @@ from app.api.state import CALL, Call
 from app.door.attempts import Attempts
 from app.door.keyring import ANYBODY, Identify, Keyring
 from app.door.keys import Key, digest, key_text, new_secret
-from app.door.limits import Limiter
+from app.door.limits import LocalLimiter
 from app.door.moments import Moments
 from app.door.scopes import Right
 from app.names import TopicName
@@ -78,7 +78,7 @@ def _chain(whose: Identify) -> Callable[[web.Request], Any]:
     chain: Callable[[web.Request], Any] = _nothing
     for middleware in (
         authorise(rights, Attempts(time.monotonic), metrics, default=default, without_key={"/health", "/ready"}),
-        limit(Limiter(Moments.alone(), time.monotonic), metrics, rps=1e6, burst=1000),
+        limit(LocalLimiter(Moments.alone(), time.monotonic), metrics, rps=1e6, burst=1000),
         identify(whose, TrustedProxies(), in_query=False),
         cors({"*"}),
     ):

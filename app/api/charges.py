@@ -22,7 +22,7 @@ class Charges:
         self._events = events_per_second
         self._bytes = bytes_per_second
 
-    def take(self, call: Call, *, events: int, size: int) -> None:
+    async def take(self, call: Call, *, events: int, size: int) -> None:
         """Raises TooManyRequests; then nothing was charged."""
         key = call.identity.key
         own_events, own_bytes = (None, None) if key is None else (key.events_per_second, key.bytes_per_second)
@@ -35,7 +35,7 @@ class Charges:
             return
         caller = caller_of(call)
         demands = [Demand(f"{what} {caller}", rate, max(1, rate), cost, debt=True) for what, rate, cost in limited]
-        for (what, rate, _), verdict in zip(limited, self._limiter.take(*demands), strict=True):
+        for (what, rate, _), verdict in zip(limited, await self._limiter.take(*demands), strict=True):
             if verdict.wait:
                 self._metrics.refusals.labels(f"{what}_limited", call.identity.name or UNKNOWN_KEY).inc()
                 raise TooManyRequests(f"too many {what}: {rate:g} a second are allowed", retry_after=verdict.wait)

@@ -14,8 +14,9 @@ from app.api.middleware.limit import limit
 from app.door.attempts import Attempts
 from app.door.key_watch import KeyWatch
 from app.door.keyring import ANYBODY, Identify, Keyring
-from app.door.limits import Limiter
+from app.door.limits import Limiter, LocalLimiter
 from app.door.moments import Moments
+from app.door.redis_limits import open_redis_limiter
 from app.names import TopicName
 from app.settings import Settings
 from app.telemetry.logs import get_logger
@@ -49,9 +50,18 @@ async def open_door(settings: Settings) -> AsyncIterator[Door]:
             await watch.stop()
 
 
-def make_limiter(shared: Path | None) -> Limiter:
-    """Counts for all processes that have the folder `shared`, else for this one."""
-    return Limiter(Moments.shared(shared / "limits") if shared else Moments.alone(), time.monotonic)
+@asynccontextmanager
+async def open_limiter(settings: Settings, metrics: Metrics, shared: Path | None) -> AsyncIterator[Limiter]:
+    """Counts for all gateways with the same Redis, else for all processes that have the folder `shared`, else for this.
+
+    Raises ConfigError.
+    """
+    local = LocalLimiter(Moments.shared(shared / "limits") if shared else Moments.alone(), time.monotonic)
+    if settings.redis_url is None:
+        yield local
+        return
+    async with open_redis_limiter(settings.redis_url.get_secret_value(), local, metrics, time.monotonic) as limiter:
+        yield limiter
 
 
 def make_guards(settings: Settings, door: Door, rights: Rights, metrics: Metrics, limiter: Limiter) -> Guards:

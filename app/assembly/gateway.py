@@ -24,7 +24,7 @@ from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.parsing import Parser
 from app.api.routes import rights, routes
-from app.assembly.door import Door, make_guards, make_limiter, open_door
+from app.assembly.door import Door, make_guards, open_door, open_limiter
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
 from app.deadline import Deadlines
@@ -75,7 +75,11 @@ async def open_gateway(settings: Settings, shared: Path | None = None) -> AsyncI
     Raises ConfigError, ResourceUnavailable.
     """
     metrics = Metrics(shared)
-    async with open_door(settings) as door, _open_behind(settings, door, metrics, make_limiter(shared)) as gateway:
+    async with (
+        open_door(settings) as door,
+        open_limiter(settings, metrics, shared) as limiter,
+        _open_behind(settings, door, metrics, limiter) as gateway,
+    ):
         yield gateway
 
 

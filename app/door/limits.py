@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from app.door.moments import Moments
 
@@ -36,15 +36,26 @@ class Verdict(NamedTuple):
     wait: float
 
 
-class Limiter:
-    """Buckets, in `moments`. One whose rate or size is changed is a new one. By a monotonic clock, in seconds."""
+class Limiter(Protocol):
+    """Knows what is left of each caller's buckets. A bucket whose rate or size is changed is a new one."""
+
+    async def take(self, *demands: Demand) -> list[Verdict]:
+        """Meet all of the demands, or none of them; a verdict for each."""
+        ...
+
+
+class LocalLimiter:
+    """Buckets, in `moments`, by a monotonic clock, in seconds."""
 
     def __init__(self, moments: Moments, monotonic: Callable[[], float]) -> None:
         self._moments = moments
         self._monotonic = monotonic
 
-    def take(self, *demands: Demand) -> list[Verdict]:
-        """Meet all of the demands, or none of them; a verdict for each."""
+    async def take(self, *demands: Demand) -> list[Verdict]:
+        return self.judge(*demands)
+
+    def judge(self, *demands: Demand) -> list[Verdict]:
+        """`take`, which here waits for nothing."""
         now = self._monotonic()
         moments = self._moments
         with moments.held:
@@ -55,7 +66,7 @@ class Limiter:
                 for place, (demand, slot) in enumerate(zip(demands, slots, strict=True)):
                     empty[place] += demand.cost / demand.rate
                     moments[slot] = now + empty[place]
-        return list(map(_verdict, demands, empty, waits))
+        return list(map(verdict, demands, empty, waits))
 
 
 def _slot(moments: Moments, demand: Demand, now: float) -> int:
@@ -64,11 +75,16 @@ def _slot(moments: Moments, demand: Demand, now: float) -> int:
 
 
 def _wait(demand: Demand, empty_for: float) -> float:
-    needed = 1 if demand.debt else demand.cost
-    wait = empty_for + (needed - demand.size) / demand.rate
+    wait = empty_for + (needed(demand) - demand.size) / demand.rate
     return wait if wait > _ROUNDING else 0.0
 
 
-def _verdict(demand: Demand, empty_for: float, wait: float) -> Verdict:
+def needed(demand: Demand) -> float:
+    """How many tokens have to be there."""
+    return 1 if demand.debt else demand.cost
+
+
+def verdict(demand: Demand, empty_for: float, wait: float) -> Verdict:
+    """What there is to say of a bucket that is full again in `empty_for` seconds."""
     remaining = math.floor(demand.size - empty_for * demand.rate + _ROUNDING)
     return Verdict(int(demand.size), max(0, remaining), math.ceil(empty_for - _ROUNDING), wait)

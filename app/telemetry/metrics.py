@@ -31,6 +31,9 @@ class Metrics:
             "http_request_duration", "From the request's head to the answer's last byte.", "method", "route", "status"
         )
         self.refusals = new.count("sluice_refusals", "Requests refused at the door.", "reason", "key")
+        self.limit_fallbacks = new.count(
+            "sluice_limit_fallbacks", "Limits decided without Redis, which did not answer."
+        )
         self.inflight_bytes = new.level("sluice_inflight_bytes", "Bytes of request bodies held in memory.", "livesum")
         self._make_messages(new)
         self._make_connection(new)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.door.limits import Demand, Limiter
+from app.door.limits import Demand, LocalLimiter
 from app.door.moments import Moments
 
 
@@ -26,12 +26,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def limiter(clock) -> Limiter:
-    return Limiter(Moments.alone(100), clock)
+def limiter(clock) -> LocalLimiter:
+    return LocalLimiter(Moments.alone(100), clock)
 
 
-def one(limiter: Limiter, *demand, **how):
-    [verdict] = limiter.take(Demand(*demand, **how))
+def one(limiter: LocalLimiter, *demand, **how):
+    [verdict] = limiter.judge(Demand(*demand, **how))
     return verdict
 
 
@@ -80,13 +80,13 @@ def test_what_is_larger_than_the_bucket_is_a_debt_that_is_paid_off_first(limiter
 
 def test_of_several_demands_all_are_met_or_none(limiter):
     many, few = Demand("many", 1, 10, debt=True), Demand("few", 1, 1, debt=True)
-    assert [v.wait for v in limiter.take(many, few)] == [0, 0]
-    assert [v.wait > 0 for v in limiter.take(many, few)] == [False, True]
+    assert [v.wait for v in limiter.judge(many, few)] == [0, 0]
+    assert [v.wait > 0 for v in limiter.judge(many, few)] == [False, True]
     assert one(limiter, *many).remaining == 8
 
 
 def test_one_who_is_not_full_is_never_forgotten_for_want_of_room(clock):
-    limiter = Limiter(Moments.alone(4), clock)
+    limiter = LocalLimiter(Moments.alone(4), clock)
     for _ in range(2):
         one(limiter, "abuser", 1, 2)
     let_in = sum(one(limiter, f"new {n}", 1, 2).wait == 0 for n in range(1000))
@@ -99,7 +99,7 @@ def test_one_who_is_not_full_is_never_forgotten_for_want_of_room(clock):
 
 def test_a_hundred_thousand_callers_take_twenty_megabytes_at_most_and_have_a_bucket_each(clock):
     tracemalloc.start()
-    limiter = Limiter(Moments.alone(), clock)
+    limiter = LocalLimiter(Moments.alone(), clock)
     let_in = sum(
         one(limiter, f"{n % 256}.{n // 256 % 256}.{n // 65_536}.7", 0.001, 1).wait == 0 for n in range(100_000)
     )
@@ -110,7 +110,7 @@ def test_a_hundred_thousand_callers_take_twenty_megabytes_at_most_and_have_a_buc
 
 
 def _take_many(path, times: int) -> int:
-    limiter = Limiter(Moments.shared(path, 100), time.monotonic)
+    limiter = LocalLimiter(Moments.shared(path, 100), time.monotonic)
     return sum(one(limiter, "a", 0.001, 500).wait == 0 for _ in range(times))
 
 
@@ -127,7 +127,7 @@ def test_several_processes_have_one_limit(tmp_path):
 )
 def test_in_no_stretch_of_time_is_more_let_through_than_burst_and_rate(rps, burst, pauses):
     clock = Clock()
-    limiter = Limiter(Moments.alone(1), clock)
+    limiter = LocalLimiter(Moments.alone(1), clock)
     let_through = []
     for pause in pauses:
         clock.now += pause
@@ -145,7 +145,7 @@ def test_in_no_stretch_of_time_is_more_let_through_than_burst_and_rate(rps, burs
 @given(rps=st.floats(0.1, 1000), burst=st.integers(1, 50), asked=st.integers(1, 120))
 def test_who_waits_as_long_as_told_is_let_through(rps, burst, asked):
     clock = Clock()
-    limiter = Limiter(Moments.alone(1), clock)
+    limiter = LocalLimiter(Moments.alone(1), clock)
     for _ in range(asked):
         verdict = one(limiter, "a", rps, burst)
         if verdict.wait:

@@ -59,7 +59,7 @@ class Messages:
         topic = self._topic(request)
         body = await read_body(request, most=self._bounds.body)
         message = self._parser.send(body.data)
-        self._charges.take(request[CALL], events=1, size=len(body.data))
+        await self._charges.take(request[CALL], events=1, size=len(body.data))
         [outcome] = await self._producer.send(topic, [message], _origin(request), request[CALL].deadline)
         return responses.sent_one(topic, message, outcome)
 
@@ -72,7 +72,7 @@ class Messages:
         good = [item for item in items if isinstance(item, Message)]
         if len(good) < len(items) and not (partial and good):
             raise parsing.refused_batch(items)
-        self._charges.take(request[CALL], events=len(good), size=len(body.data))
+        await self._charges.take(request[CALL], events=len(good), size=len(body.data))
         sent = await self._producer.send(topic, good, _origin(request), request[CALL].deadline, partial=partial)
         outcomes = sent if len(good) == len(items) else _in_place(items, sent)
         return responses.sent_many(topic, items, outcomes)

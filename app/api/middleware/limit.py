@@ -22,7 +22,7 @@ def limit(limiter: Limiter, metrics: Metrics, *, rps: float, burst: int) -> Midd
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.rel_url.raw_path not in FREE:
             call = request[CALL]
-            verdict = call.limit = _take(limiter, call, rps, burst)
+            verdict = call.limit = await _take(limiter, call, rps, burst)
             if verdict is not None and verdict.wait:
                 metrics.refusals.labels("rate_limited", call.identity.name or UNKNOWN_KEY).inc()
                 raise TooManyRequests("too many requests", retry_after=verdict.wait)
@@ -31,9 +31,12 @@ def limit(limiter: Limiter, metrics: Metrics, *, rps: float, burst: int) -> Midd
     return middleware
 
 
-def _take(limiter: Limiter, call: Call, rate: float, size: int) -> Verdict | None:
+async def _take(limiter: Limiter, call: Call, rate: float, size: int) -> Verdict | None:
     key = call.identity.key
     if key is not None:
         rate = rate if key.rate_limit_rps is None else key.rate_limit_rps
         size = size if key.rate_limit_burst is None else max(1, int(key.rate_limit_burst))
-    return limiter.take(Demand(caller_of(call), rate, size))[0] if rate else None
+    if not rate:
+        return None
+    [verdict] = await limiter.take(Demand(caller_of(call), rate, size))
+    return verdict
