@@ -110,11 +110,22 @@ class SendBody(TypedDict):
 _send_body: Callable[[Any], SendBody] = TypeAdapter(SendBody).validator.validate_python
 
 
+def either(*members: str) -> dict[str, Any]:
+    """For the document: exactly one of these members."""
+    return {"oneOf": [{"required": [member]} for member in members]}
+
+
+SomeEvents = Annotated[list[Event], Field(min_length=1)]
+SomeMessages = Annotated[list[SendBody], Field(min_length=1)]
+
+
 class BatchBody(_Body):
     """`events` or `messages`, not both."""
 
-    events: Annotated[list[Any], ShownAs(list[Event])] = []
-    messages: Annotated[list[Any], ShownAs(list[SendBody])] = []
+    model_config = ConfigDict(extra="forbid", json_schema_extra=either("events", "messages"))
+
+    events: Annotated[list[Any], ShownAs(SomeEvents)] = Field(default_factory=list)
+    messages: Annotated[list[Any], ShownAs(SomeMessages)] = Field(default_factory=list)
     partition_key: Key | None = None
 
 

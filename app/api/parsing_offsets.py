@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from app.api.parsing import ConsumerId, PartitionId
+from app.api.parsing import ConsumerId, PartitionId, either
 from app.api.refusals import checked
 from app.api.strict import strict_json
 from app.errors import ValidationFailed
@@ -37,7 +37,7 @@ class PartitionOffsetBody(BaseModel):
 class OffsetsBody(BaseModel):
     """`partitions` or `to`, not both. `to` is `earliest`, `latest` or a time (RFC 3339)."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=either("partitions", "to"))
 
     partitions: Annotated[list[PartitionOffsetBody], Field(min_length=1)] | None = None
     to: str | None = None

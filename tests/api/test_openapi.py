@@ -110,3 +110,62 @@ async def test_requests_that_work_are_valid_by_the_document(client, path, body):
     schema = DOCUMENT["paths"][template]["post"]["requestBody"]["content"]["application/json"]["schema"]
     Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(body)
     assert (await client.post(path, body)).status == 201
+
+
+def request_schema(path: str, method: str) -> dict:
+    content = DOCUMENT["paths"][path][method]["requestBody"]["content"]["application/json"]
+    return {**content["schema"], "components": DOCUMENT["components"]}
+
+
+async def test_every_body_has_an_example_that_works(client):
+    await client.post("/streams", {"name": "s"})
+    await client.post("/streams/s/topics", {"name": "t"})
+    for (method, path), operation in OPERATIONS.items():
+        if operation.body is None:
+            continue
+        Draft202012Validator(request_schema(path, method.lower())).validate(operation.example)
+        answer = await client(method, path.format(stream="s", topic="t"), json=operation.example)
+        assert answer.status in (200, 201), (method, path, answer.body)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("post", "/messages/batch", {}),
+        ("post", "/messages/batch", {"events": []}),
+        ("post", "/messages/batch", {"messages": []}),
+        ("post", "/messages/batch", {"events": [generic(1)], "messages": [{"event": generic(1)}]}),
+        ("put", "/streams/{stream}/topics/{topic}/offsets", {}),
+        ("put", "/streams/{stream}/topics/{topic}/offsets", {"partitions": []}),
+        ("put", "/streams/{stream}/topics/{topic}/offsets", {"to": "latest", "partitions": [
+            {"partition_id": 0, "offset": 0}]}),
+    ],
+)  # fmt: skip
+async def test_what_the_parser_refuses_is_not_valid_by_the_document(client, method, path, body):
+    assert not Draft202012Validator(request_schema(path, method)).is_valid(body)
+    answer = await client(method.upper(), path.format(stream="sample-stream", topic="events"), json=body)
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize(("beyond", "kept"), [(-1, False), (0, True)])
+async def test_the_bounds_of_a_wished_timeout_are_those_that_hold(client, beyond, kept):
+    bounds = DOCUMENT["components"]["parameters"]["RequestTimeout"]["schema"]
+    for asked in (bounds["minimum"] + beyond, bounds["maximum"] - beyond):
+        answer = await client.get("/stats", headers={"X-Request-Timeout": str(asked)})
+        effective = int(answer.headers["X-Effective-Timeout"])
+        assert effective == (min(asked, 30_000) if kept else 30_000)
+
+
+async def test_declared_headers_are_those_that_answers_have(client):
+    answers = DOCUMENT["paths"]["/openapi.json"]["get"]["responses"]
+    headers = {"X-Request-Timeout": "500", "Accept-Encoding": "gzip"}
+    answer = await client.get("/openapi.json", headers=headers)
+    assert all(name in answer.headers for name in answers["200"]["headers"])
+    assert "ETag" in answers["304"]["headers"]
+
+
+def test_no_answer_that_refuses_is_said_to_be_done():
+    for item in DOCUMENT["paths"].values():
+        for operation in item.values():
+            for status, answer in operation["responses"].items():
+                assert status < "400" or answer.get("description") != "Done."

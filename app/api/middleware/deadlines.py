@@ -8,7 +8,8 @@ from app.resilience.budget import ByteBudget
 from app.telemetry.logs import get_logger
 
 HEADER = "X-Request-Timeout"
-_LEAST, _MOST = 100, 300_000
+LEAST_MS, MOST_MS = 100, 300_000
+"""What may be asked for, in milliseconds."""
 
 _log = get_logger(__name__)
 
@@ -36,7 +37,7 @@ def deadlines(all_deadlines: Deadlines, budget: ByteBudget, *, longest: float) -
 
 def _asked(text: str) -> float | None:
     """Seconds, or None for what can't be used: a wrong wish is no reason to refuse the request."""
-    if text.isascii() and text.isdigit() and len(text) < 10 and _LEAST <= int(text) <= _MOST:
+    if text.isascii() and text.isdigit() and len(text) < 10 and LEAST_MS <= int(text) <= MOST_MS:
         return int(text) / 1000
-    _log.warning("X-Request-Timeout ignored", expected=f"{_LEAST}-{_MOST} milliseconds")
+    _log.warning("X-Request-Timeout ignored", expected=f"{LEAST_MS}-{MOST_MS} milliseconds")
     return None

@@ -8,7 +8,10 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from app import __version__
+from app.api.body import ENCODINGS
 from app.api.middleware.authorise import Rights
+from app.api.middleware.compression import ENCODERS
+from app.api.middleware.deadlines import LEAST_MS, MOST_MS
 from app.api.openapi.answers import Error
 from app.api.openapi.operations import ANY, TEXT, Operation
 from app.api.responses import STATUS, status_of
@@ -19,7 +22,10 @@ Json = dict[str, Any]
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
 _REF = "#/components/schemas/{model}"
-_HEADERS = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+_HEADER = "#/components/headers/{name}"
+_HEADERS = {
+    name: {"$ref": _HEADER.format(name=name)} for name in ("X-Request-Id", "X-Effective-Timeout", "Content-Encoding")
+}
 _RETRIED = (429, 503)
 
 _KEYS = (
@@ -60,16 +66,7 @@ def _components(schemas: "_Schemas") -> Json:
     return {
         "schemas": schemas.definitions,
         "responses": {_name(status): _error(status) for status in sorted({*STATUS.values()})},
-        "headers": {
-            "RequestId": {
-                "description": "The client's own `X-Request-Id`, or a new one. It is in the log, too.",
-                "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
-            },
-            "RetryAfter": {
-                "description": "Seconds after which another try is worth it.",
-                "schema": {"type": "integer", "minimum": 1},
-            },
-        },
+        "headers": _ALL_HEADERS,
         "securitySchemes": {
             "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": _KEYS},
             "Bearer": {"type": "http", "scheme": "bearer", "description": "The same key."},
@@ -79,10 +76,37 @@ def _components(schemas: "_Schemas") -> Json:
                 "name": "X-Request-Timeout",
                 "in": "header",
                 "description": "Milliseconds within which to answer; shortens the gateway's own limit.",
-                "schema": {"type": "integer", "minimum": 100, "maximum": 300_000},
-            }
+                "schema": {"type": "integer", "minimum": LEAST_MS, "maximum": MOST_MS},
+            },
+            "ContentEncoding": {
+                "name": "Content-Encoding",
+                "in": "header",
+                "description": "How the body is compressed.",
+                "schema": {"enum": ENCODINGS.split(", ")},
+            },
         },
     }
+
+
+_ALL_HEADERS: Json = {
+    "X-Request-Id": {
+        "description": "The client's own `X-Request-Id`, or a new one. It is in the log, too.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
+    },
+    "X-Effective-Timeout": {
+        "description": "Milliseconds that held for this request; only for who sent `X-Request-Timeout`.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS},
+    },
+    "Content-Encoding": {
+        "description": "Of answers over a kilobyte to clients that accept one of these.",
+        "schema": {"enum": [*ENCODERS]},
+    },
+    "ETag": {"description": "For `If-None-Match`.", "schema": {"type": "string"}},
+    "Retry-After": {
+        "description": "Seconds after which another try is worth it.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
 
 
 class _Schemas:
@@ -131,7 +155,7 @@ def _answered(operations: Mapping[tuple[str, str], Operation]) -> Iterator[Any]:
 
 def _operation(operation: Operation, path: str, schemas: _Schemas) -> Json:
     named = re.findall(r"{(\w+)}", path)
-    answers = {str(status): _answer(kind, schemas) for status, kind in operation.answers.items()}
+    answers = {str(status): _answer(status, operation, schemas) for status in operation.answers}
     for status in sorted({*ANY, *operation.errors} - {*operation.answers}):
         answers[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
     found: Json = {
@@ -142,7 +166,8 @@ def _operation(operation: Operation, path: str, schemas: _Schemas) -> Json:
         "responses": answers,
     }
     if operation.body is not None:
-        content: Json = {JSON: {"schema": schemas.taken(operation.body)}}
+        found["parameters"].append(_ENCODING)
+        content: Json = {JSON: {"schema": schemas.taken(operation.body), "example": operation.example}}
         if operation.lines:
             description = "One event or message a line; a line with a member `event` is a message."
             content[NDJSON] = {"schema": {"type": "string", "description": description}}
@@ -158,6 +183,7 @@ def _security(operation: Operation, right: Right) -> Json:
 
 
 _TIMEOUT = {"$ref": "#/components/parameters/RequestTimeout"}
+_ENCODING = {"$ref": "#/components/parameters/ContentEncoding"}
 
 
 def _path_parameter(name: str) -> Json:
@@ -179,8 +205,11 @@ def _query(operation: Operation, schemas: _Schemas) -> list[Json]:
     ]
 
 
-def _answer(kind: Any, schemas: _Schemas) -> Json:
-    answer: Json = {"description": "Done." if kind is None else "The answer.", "headers": _HEADERS}
+def _answer(status: int, operation: Operation, schemas: _Schemas) -> Json:
+    kind = operation.answers[status]
+    described = "The answer." if kind is not None else "Done." if status < 400 else "Not now; without a body."
+    tag = {"ETag": {"$ref": _HEADER.format(name="ETag")}} if operation.tagged else {}
+    answer: Json = {"description": described, "headers": _HEADERS | tag}
     if kind == TEXT:
         answer["content"] = {
             TEXT: {"schema": {"type": "string"}},
@@ -194,7 +223,7 @@ def _answer(kind: Any, schemas: _Schemas) -> Json:
 def _error(status: int) -> Json:
     headers: Json = dict(_HEADERS)
     if status in _RETRIED:
-        headers["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+        headers["Retry-After"] = {"$ref": _HEADER.format(name="Retry-After")}
     if status == 401:
         headers["WWW-Authenticate"] = {"description": "How to become known.", "schema": {"const": "API-Key"}}
     return {

@@ -25,7 +25,7 @@ class Operation:
     """One method on one path. `answers` are types by status: None for no body, `TEXT` for plain text.
 
     `errors` are statuses over those of `ANY`. `lines`: the body may also be NDJSON. `open`: it needs no key,
-    unless the settings say otherwise.
+    unless the settings say otherwise. `example` is a body that is taken; `tagged`: the answer has an ETag.
     """
 
     id: str
@@ -37,10 +37,21 @@ class Operation:
     body: Any = None
     lines: bool = False
     open: bool = False
+    example: Any = None
+    tagged: bool = False
+
+
+_EVENT = {"event_type": "order.noted", "payload": {"type": "Generic", "data": {"order": 17, "note": "paid"}}}
 
 
 _SEND = Operation(
-    "send", "messages", "Send one event", {201: answers.Sent, 200: answers.Sent}, errors=SEND, body=SendBody
+    "send",
+    "messages",
+    "Send one event",
+    {201: answers.Sent, 200: answers.Sent},
+    errors=SEND,
+    body=SendBody,
+    example={"event": _EVENT, "partition_key": "order-17"},
 )
 _SEND_BATCH = Operation(
     "sendBatch",
@@ -55,6 +66,7 @@ _SEND_BATCH = Operation(
     query=BatchQuery,
     body=BatchBody,
     lines=True,
+    example={"events": [_EVENT, _EVENT]},
 )
 _POLL = Operation(
     "poll", "messages", "Read messages of a partition", {200: answers.Page}, errors=(404, 409), query=PollQuery
@@ -67,7 +79,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/ready"): Operation("ready", "operations", "Whether it can serve", {200: None, 503: None}, open=True),
     ("GET", "/stats"): Operation("stats", "operations", "Totals, from the background", {200: answers.Stats}),
     ("GET", "/metrics"): Operation("metrics", "operations", "Prometheus text or OpenMetrics", {200: TEXT}),
-    ("GET", "/openapi.json"): Operation("openapi", "operations", "This document", {200: dict[str, Any], 304: None}),
+    ("GET", "/openapi.json"): Operation(
+        "openapi", "operations", "This document", {200: dict[str, Any], 304: None}, tagged=True
+    ),
     ("POST", "/messages"): _SEND,
     ("GET", "/messages"): _POLL,
     ("POST", "/messages/batch"): _SEND_BATCH,
@@ -76,7 +90,13 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", f"{_TOPIC}/messages/batch"): _SEND_BATCH,
     ("GET", "/streams"): Operation("listStreams", "streams", "Every stream", {200: list[answers.StreamView]}),
     ("POST", "/streams"): Operation(
-        "createStream", "streams", "Make a stream", {201: answers.StreamView}, errors=(*CHANGE, 409), body=StreamBody
+        "createStream",
+        "streams",
+        "Make a stream",
+        {201: answers.StreamView},
+        errors=(*CHANGE, 409),
+        body=StreamBody,
+        example={"name": "orders"},
     ),
     ("GET", "/streams/{stream}"): Operation(
         "showStream", "streams", "One stream", {200: answers.StreamView}, errors=(404,)
@@ -88,7 +108,13 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         "listTopics", "topics", "A stream's topics", {200: list[answers.TopicView]}, errors=(404,)
     ),
     ("POST", "/streams/{stream}/topics"): Operation(
-        "createTopic", "topics", "Make a topic", {201: answers.TopicView}, errors=(*CHANGE, 404, 409), body=TopicBody
+        "createTopic",
+        "topics",
+        "Make a topic",
+        {201: answers.TopicView},
+        errors=(*CHANGE, 404, 409),
+        body=TopicBody,
+        example={"name": "paid", "partitions": 3, "retention_ms": 86_400_000},
     ),
     ("GET", _TOPIC): Operation("showTopic", "topics", "One topic", {200: answers.TopicView}, errors=(404,)),
     ("PATCH", _TOPIC): Operation(
@@ -98,6 +124,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         {200: answers.TopicView},
         errors=(*CHANGE, 404),
         body=TopicChangeBody,
+        example={"retention_ms": 86_400_000},
     ),
     ("DELETE", _TOPIC): Operation(
         "deleteTopic", "topics", "Delete a topic with its records and offsets", {204: None}, errors=(404, 507)
@@ -124,6 +151,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         errors=(*CHANGE, 404, 409),
         query=OffsetsQuery,
         body=OffsetsBody,
+        example={"to": "earliest"},
     ),
     ("DELETE", f"{_TOPIC}/offsets"): Operation(
         "forgetOffsets",
