@@ -5,6 +5,30 @@ from collections.abc import Iterator
 
 import kafka_server
 import pytest
+from samples import CANARY
+
+GATEWAY_LOGS = ("out.log", "err.log")
+"""What gateways as processes of their own leave behind, by `gateways.command`."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A gateway in this process logs to what pytest captures: no secret may be in it."""
+    report = yield
+    told = (text for name, text in report.sections if name.endswith(call.when) and CANARY in text)
+    if report.passed and (text := next(told, None)) is not None:
+        report.outcome = "failed"
+        [line, *_] = [line for line in text.splitlines() if CANARY in line]
+        report.longrepr = f"{item.nodeid} ({call.when}): a secret is in the log: {line}"
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_secret_in_any_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No gateway that any test started has written a secret anywhere but to its own data."""
+    yield
+    logs = [path for name in GATEWAY_LOGS for path in tmp_path_factory.getbasetemp().rglob(name)]
+    assert not [str(path) for path in logs if CANARY.encode() in path.read_bytes()]
 
 
 def _unavailable(reason: Exception) -> None:

@@ -3,11 +3,14 @@
 import uuid
 from typing import Any
 
+CANARY = "canary-f3b1"
+"""In every key, password and payload of the tests' gateways: found in what a gateway logs, it fails the run."""
+
 USER_ID = "7d0c1f52-6f0e-4c1c-9f8e-0d8f3a0b1c02"
 ORDER_ID = "7d0c1f52-6f0e-4c1c-9f8e-0d8f3a0b1c04"
 
 
-def generic(data: Any = None, **members) -> dict[str, Any]:
+def generic(data: Any = CANARY, **members) -> dict[str, Any]:
     return {"event_type": "test.event", "payload": {"type": "Generic", "data": data}, **members}
 
 

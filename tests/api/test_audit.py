@@ -5,7 +5,7 @@ import json
 
 import pytest
 from conftest import running
-from samples import generic
+from samples import CANARY, generic
 from support import read_all
 
 from app.door.key_file import edit_keys
@@ -109,11 +109,11 @@ async def guarded(start, tmp_path):
 
 
 def key(key_id: str, *scopes: str) -> Key:
-    return Key(key_id, (digest("s").hex(),), scopes)
+    return Key(key_id, (digest(CANARY).hex(),), scopes)
 
 
 def bearing(key_id: str) -> dict[str, str]:
-    return {"X-API-Key": f"gw_{key_id}_s"}
+    return {"X-API-Key": f"gw_{key_id}_{CANARY}"}
 
 
 async def test_it_names_the_key_also_of_what_was_forbidden(guarded):

@@ -1,6 +1,7 @@
 """Which web pages may read our answers (API 1)."""
 
 import pytest
+from samples import CANARY
 
 from app.errors import ConfigError
 from app.settings import load_settings
@@ -14,7 +15,7 @@ def allowed(answer) -> str | None:
 
 
 async def test_a_preflight_is_answered_before_limit_and_keys(start):
-    async with start(API_KEY="k", RATE_LIMIT_RPS="0.1", RATE_LIMIT_BURST="1", CORS_ALLOWED_ORIGINS=APP) as client:
+    async with start(API_KEY=CANARY, RATE_LIMIT_RPS="0.1", RATE_LIMIT_BURST="1", CORS_ALLOWED_ORIGINS=APP) as client:
         for _ in range(3):
             answer = await client("OPTIONS", "/messages", headers={"Origin": APP, **PREFLIGHT})
             assert answer.status == 204
@@ -37,7 +38,7 @@ async def test_every_answer_can_be_read_with_what_it_tells_in_headers(start, pat
 
 
 async def test_refusals_can_be_read_too(start):
-    async with start(API_KEY="k", RATE_LIMIT_RPS="0.1", RATE_LIMIT_BURST="1") as client:
+    async with start(API_KEY=CANARY, RATE_LIMIT_RPS="0.1", RATE_LIMIT_BURST="1") as client:
         for status in (401, 429):
             answer = await client.get("/streams", headers={"Origin": APP})
             assert (answer.status, allowed(answer)) == (status, "*")

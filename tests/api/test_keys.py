@@ -4,12 +4,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from samples import generic
+from samples import CANARY, generic
 
 from app.door.key_file import edit_keys
 from app.door.keys import Key, digest
 
-MASTER = "a-key-of-the-setting"
+MASTER = f"a-key-of-the-setting-{CANARY}"
 SEND = {"event": generic()}
 
 
@@ -17,7 +17,7 @@ def bearing(key: str) -> dict[str, str]:
     return {"X-API-Key": key}
 
 
-def named(key_id: str, *scopes: str, secret: str = "s", **rest) -> Key:
+def named(key_id: str, *scopes: str, secret: str = CANARY, **rest) -> Key:
     return Key(key_id, (digest(secret).hex(),), scopes, **rest)
 
 
@@ -169,7 +169,9 @@ async def test_without_keys_everybody_may_do_everything(client):
 )
 async def test_a_key_may_do_what_its_scopes_say(shared, key, method, path, status):
     body = {"partitions": 2} if method == "PATCH" else {"events": [generic()]} if path.endswith("batch") else SEND
-    answer = await shared(method, path, headers=bearing(f"gw_{key}_s"), **({} if method == "GET" else {"json": body}))
+    answer = await shared(
+        method, path, headers=bearing(f"gw_{key}_{CANARY}"), **({} if method == "GET" else {"json": body})
+    )
     assert answer.status == status, answer.body
     if status == 403 and method != "HEAD":
         assert answer.body["error"] == "forbidden"
@@ -180,7 +182,7 @@ async def test_a_key_may_do_what_its_scopes_say(shared, key, method, path, statu
 async def test_what_a_key_may_not_see_looks_like_what_is_not_there(shared, path):
     await shared.get("/streams/invoices/topics/sent/messages?auto_commit=true&consumer_id=inv", headers=bearing(MASTER))
     there = "http-inv" if "consumers" in path else "invoices"
-    headers = {**bearing("gw_shop_s"), "X-Request-Id": "same"}
+    headers = {**bearing(f"gw_shop_{CANARY}"), "X-Request-Id": "same"}
     seen = [await shared.get(path.format(name), headers=headers) for name in (there, "no-such-thing")]
     assert seen[0].status == seen[1].status == 403
     assert seen[0].body == seen[1].body
@@ -192,14 +194,14 @@ async def test_lists_show_and_count_only_what_a_key_may_see(shared):
 
     for topic in ("created", "paid"):
         await shared.post(f"/streams/orders/topics/{topic}/messages", SEND, headers=bearing(MASTER))
-    assert await names("gw_root_s", "/streams") == ["empty", "invoices", "orders", "sample-stream"]
-    assert await names("gw_shop_s", "/streams") == ["orders"]
-    assert await names("gw_nothing_s", "/streams") == []
-    assert await names("gw_shop_s", "/streams/orders/topics") == ["created", "paid"]
-    assert await names("gw_audit_s", "/streams/orders/topics") == ["created"]
-    shown = (await shared.get("/streams/orders", headers=bearing("gw_audit_s"))).body
+    assert await names(f"gw_root_{CANARY}", "/streams") == ["empty", "invoices", "orders", "sample-stream"]
+    assert await names(f"gw_shop_{CANARY}", "/streams") == ["orders"]
+    assert await names(f"gw_nothing_{CANARY}", "/streams") == []
+    assert await names(f"gw_shop_{CANARY}", "/streams/orders/topics") == ["created", "paid"]
+    assert await names(f"gw_audit_{CANARY}", "/streams/orders/topics") == ["created"]
+    shown = (await shared.get("/streams/orders", headers=bearing(f"gw_audit_{CANARY}"))).body
     assert (shown["topics_count"], shown["messages_count"]) == (1, 1)
-    assert (await shared.get("/streams", headers=bearing("gw_audit_s"))).body == [shown]
+    assert (await shared.get("/streams", headers=bearing(f"gw_audit_{CANARY}"))).body == [shown]
 
 
 async def test_groups_are_seen_by_the_topics_they_read(shared):
@@ -213,24 +215,24 @@ async def test_groups_are_seen_by_the_topics_they_read(shared):
             query = f"consumer_id={consumer}&auto_commit=true"
             await shared.get(f"{path}/messages?{query}", headers=bearing(MASTER))
     assert [group["consumer_id"] for group in await see(MASTER)] == ["all", "created", "paid", "sent"]
-    assert [group["consumer_id"] for group in await see("gw_audit_s")] == ["all", "created"]
+    assert [group["consumer_id"] for group in await see(f"gw_audit_{CANARY}")] == ["all", "created"]
     assert [place["topic"] for place in (await see(MASTER, "/http-all"))["partitions"]] == ["sent", "created", "paid"]
-    assert [place["topic"] for place in (await see("gw_audit_s", "/http-all"))["partitions"]] == ["created"]
-    assert await see("gw_nothing_s") == []
+    assert [place["topic"] for place in (await see(f"gw_audit_{CANARY}", "/http-all"))["partitions"]] == ["created"]
+    assert await see(f"gw_nothing_{CANARY}") == []
     assert (await shared.get("/consumers/none", headers=bearing(MASTER))).status == 404
 
 
 async def test_an_expired_key_is_told_no_more_than_a_wrong_one(shared):
     seen = [
         await shared.get("/stats", headers={**bearing(key), "X-Request-Id": "same"})
-        for key in ("gw_former_s", "gw_shop_wrong", "gw_nobody_s")
+        for key in (f"gw_former_{CANARY}", "gw_shop_wrong", f"gw_nobody_{CANARY}")
     ]
     assert [answer.status for answer in seen] == [401] * 3
     assert seen[0].body == seen[1].body == seen[2].body
     refusals = (await shared.get("/metrics", headers=bearing(MASTER))).body.decode()
     assert 'sluice_refusals_total{key="former",reason="expired"} 1.0' in refusals
     assert 'sluice_refusals_total{key="_unknown",reason="wrong"} 2.0' in refusals
-    await shared.get("/streams/orders", headers=bearing("gw_nothing_s"))
+    await shared.get("/streams/orders", headers=bearing(f"gw_nothing_{CANARY}"))
     refusals = (await shared.get("/metrics", headers=bearing(MASTER))).body.decode()
     assert 'sluice_refusals_total{key="nothing",reason="forbidden"} 1.0' in refusals
 
@@ -245,13 +247,13 @@ async def test_an_edit_of_the_file_takes_effect_while_the_gateway_runs(start, tm
                 while (await client.get("/stats", headers=bearing(key))).status != status:
                     await asyncio.sleep(0.05)
 
-        await until("gw_shop_s", 200)
+        await until(f"gw_shop_{CANARY}", 200)
         file.write_text("{")
-        await until("gw_shop_s", 200)
+        await until(f"gw_shop_{CANARY}", 200)
         file.unlink()
         write(file, named("bank", "admin"))
-        await until("gw_bank_s", 200)
-        assert (await client.get("/stats", headers=bearing("gw_shop_s"))).status in (401, 429)
+        await until(f"gw_bank_{CANARY}", 200)
+        assert (await client.get("/stats", headers=bearing(f"gw_shop_{CANARY}"))).status in (401, 429)
 
 
 async def test_wrong_keys_are_few_and_a_valid_one_always_passes(locked):

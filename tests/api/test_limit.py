@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from samples import generic
+from samples import CANARY, generic
 
 SLOW = {"RATE_LIMIT_RPS": "0.1", "RATE_LIMIT_BURST": "3"}
 
@@ -46,12 +46,12 @@ async def test_who_watches_is_not_limited(start):
 
 
 async def test_a_valid_key_has_a_bucket_of_its_own_and_wrong_ones_spend_the_address_s(start):
-    async with start(API_KEY="right", **SLOW) as client:
+    async with start(API_KEY=CANARY, **SLOW) as client:
         for _ in range(3):
             assert (await client.get("/streams", headers={"X-API-Key": "wrong"})).status == 401
         assert (await client.get("/streams", headers={"X-API-Key": "wrong"})).status == 429
         assert (await client.get("/streams")).status == 429
-        assert (await client.get("/streams", headers={"X-API-Key": "right"})).status == 200
+        assert (await client.get("/streams", headers={"X-API-Key": CANARY})).status == 200
 
 
 async def test_behind_a_trusted_proxy_each_client_has_a_bucket(start):

@@ -51,11 +51,18 @@ def serving(folder: Path, **environ: str) -> Iterator[tuple[str, subprocess.Pope
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
-        process.communicate()
+        _keep_errors(folder, process)
 
 
 def failed(folder: Path, *arguments: str, **environ: str) -> tuple[int, str]:
     """The exit code and the message of a start that is refused."""
     process = command(folder, *arguments, **environ)
-    _, message = process.communicate(timeout=30)
-    return process.returncode, message.decode()
+    return _keep_errors(folder, process)
+
+
+def _keep_errors(folder: Path, process: subprocess.Popen) -> tuple[int, str]:
+    """The exit code, and what it told on standard error, kept beside its log for the search for secrets."""
+    _, errors = process.communicate(timeout=30)
+    with (folder / "err.log").open("ab") as log:
+        log.write(errors)
+    return process.returncode, errors.decode()

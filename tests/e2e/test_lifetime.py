@@ -13,7 +13,7 @@ from http.client import HTTPResponse
 
 import pytest
 from gateways import command, failed, free_port, serving
-from samples import generic
+from samples import CANARY, generic
 
 
 def get(url: str) -> tuple[int, dict]:
@@ -198,8 +198,7 @@ def test_help_and_version_are_told(tmp_path):
 
 
 def test_no_password_reaches_the_log(tmp_path):
-    canary = "canary-7f3a"
-    code, message = failed(tmp_path, "serve", BROKER_URL=f"kafka://user:{canary}@nowhere")
+    code, message = failed(tmp_path, "serve", BROKER_URL=f"kafka://user:{CANARY}@nowhere")
     assert code == 78
-    assert canary not in message
-    assert subprocess.run(["grep", "-r", canary, tmp_path], capture_output=True, check=False).returncode == 1
+    assert CANARY not in message
+    assert subprocess.run(["grep", "-r", CANARY, tmp_path], capture_output=True, check=False).returncode == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from certificates import authority
 from gateways import command, failed, free_port, serving
+from samples import CANARY
 
 
 def wait_until(true, seconds: float = 30) -> None:
@@ -98,7 +99,7 @@ def test_a_certificate_that_can_not_be_used_stops_the_start(tmp_path, files, set
 
 def test_metrics_have_a_port_of_their_own_that_needs_no_key(tmp_path):
     port = free_port()
-    with serving(tmp_path, BROKER_URL="memory://", API_KEY="k", METRICS_PORT=str(port)) as (url, _):
+    with serving(tmp_path, BROKER_URL="memory://", API_KEY=CANARY, METRICS_PORT=str(port)) as (url, _):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"{url}/metrics", timeout=10)
         refused.value.close()

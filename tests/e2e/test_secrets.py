@@ -8,12 +8,10 @@ import urllib.request
 
 import pytest
 from gateways import failed, serving
-from samples import generic
+from samples import CANARY, generic
 
 from app.door.key_file import edit_keys
 from app.door.keys import Key, digest
-
-CANARY = "canary-f3b1"
 
 
 def ask(url: str, headers: dict[str, str], body: bytes | None = None) -> int:

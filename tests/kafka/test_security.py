@@ -17,6 +17,7 @@ import pytest
 from certificates import Authority, authority
 from confluent_kafka import Consumer, TopicPartition
 from gateways import failed, free_port, serving
+from samples import CANARY
 from support import fresh_topic, publish, read_all, record
 
 from app.brokers.kafka.broker import KafkaBroker
@@ -28,7 +29,7 @@ from app.topic import TopicSpec
 
 pytestmark = pytest.mark.kafka
 
-USER, PASSWORD, KEY_PASSWORD = "alice", "alice-s3cret", "key-s3cret"
+USER, PASSWORD, KEY_PASSWORD = "alice", f"alice-{CANARY}", f"key-{CANARY}"
 PASSWORD_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 MODULES = "org.apache.kafka.common.security"
 LOGIN_MODULES = {
