@@ -7,7 +7,7 @@ SluiceError                          internal_error
 ├── Forbidden                        forbidden              a valid key without this right
 ├── NotFound                         not_found
 ├── MethodNotAllowed                 method_not_allowed
-├── BodyTooSlow                      request_timeout
+├── RequestTooSlow                      request_timeout
 ├── AlreadyExists                    already_exists
 ├── Conflict                         conflict
 ├── PayloadTooLarge                  payload_too_large
@@ -91,7 +91,7 @@ class MethodNotAllowed(SluiceError):
     code = "method_not_allowed"
 
 
-class BodyTooSlow(SluiceError):
+class RequestTooSlow(SluiceError):
     code = "request_timeout"
 
 

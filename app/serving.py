@@ -12,11 +12,13 @@ import ssl
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from app.api.connection import Bounds
 from app.api.server import GatewayRunner
 from app.assembly.gateway import Gateway, open_gateway
 from app.errors import ConfigError, ResourceUnavailable
@@ -75,9 +77,19 @@ async def _serve(
         host, port = settings.address
         shared = parent is not None
         tls = _tls(settings)
+        runner = partial(
+            GatewayRunner,
+            new_id=UuidSource(),
+            shutdown_timeout=_LAST_ANSWERS_SECONDS,
+            bounds=Bounds(settings.max_connections),
+            refused=gateway.metrics.refused,
+        )
+        listen = partial(_listen, stack, shared=shared)
         if settings.metrics_port:
-            await _listen(stack, gateway.metrics_app, host, settings.metrics_port, shared=shared, tls=None)
-        site = await _listen(stack, gateway.app, host, port, shared=shared, tls=tls)
+            await listen(runner(gateway.metrics_app), host, settings.metrics_port, tls=None)
+        if settings.admin_port:
+            await listen(runner(gateway.admin_app), host, settings.admin_port, tls=tls)
+        site = await listen(runner(gateway.app), host, port, tls=tls)
         _collect_seldom()
         _log.info("listening", url=site.name, broker=gateway.health.broker_kind)
         if listening:
@@ -136,9 +148,8 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 async def _listen(
-    stack: AsyncExitStack, app: web.Application, host: str, port: int, *, shared: bool, tls: ssl.SSLContext | None
+    stack: AsyncExitStack, runner: GatewayRunner, host: str, port: int, *, shared: bool, tls: ssl.SSLContext | None
 ) -> web.TCPSite:
-    runner = GatewayRunner(app, new_id=UuidSource(), shutdown_timeout=_LAST_ANSWERS_SECONDS)
     stack.push_async_callback(runner.cleanup)
     await runner.setup()
     site = web.TCPSite(runner, host, port, backlog=_BACKLOG, reuse_port=shared or None, ssl_context=tls)

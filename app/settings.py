@@ -39,6 +39,7 @@ class Settings(BaseModel):
     bind_address: str | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     metrics_port: Port = 0
+    admin_port: Port = 0
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
@@ -79,6 +80,7 @@ class Settings(BaseModel):
     poll_max_count: Annotated[int, Field(ge=1, le=10_000)] = 100
     max_request_body_size: Positive = 10_485_760
     max_message_bytes: Positive = 1_000_000
+    max_connections: Annotated[int, Field(ge=0)] = 10_000
     max_inflight_bytes: Positive = 67_108_864
     dedupe_window_secs: Annotated[int, Field(ge=0)] = 600
     dedupe_max_ids: Positive = 200_000

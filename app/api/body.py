@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from app.api.state import CALL
 from app.api.zstd import ZstdDecompressor, ZstdError
-from app.errors import BadRequest, BodyTooSlow, DeadlineExceeded, PayloadTooLarge, UnsupportedMediaType
+from app.errors import BadRequest, DeadlineExceeded, PayloadTooLarge, RequestTooSlow, UnsupportedMediaType
 from app.resilience.budget import Lease
 
 JSON = "application/json"
@@ -43,7 +43,7 @@ async def read_body(request: web.Request, *, most: int, ndjson: bool = False) ->
     """The body as sent, decompressed. The request's lease grows with it.
 
     Raises UnsupportedMediaType, PayloadTooLarge (before reading, where the length is declared), BadRequest (corrupt),
-    BodyTooSlow, Overloaded, ShuttingDown.
+    RequestTooSlow, Overloaded, ShuttingDown.
     """
     content_type = _content_type(request, ndjson=ndjson)
     decompressor = _decompressor(request)
@@ -98,7 +98,7 @@ async def _read(request: web.Request, most: int, lease: Lease) -> bytes:
             return await request[CALL].deadline.run(_chunks(content, most, lease))
         data = content.read_nowait()  # all of it is here: nothing to wait for
     except DeadlineExceeded:
-        raise BodyTooSlow("the body did not arrive in time") from None
+        raise RequestTooSlow("the body did not arrive in time") from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise BadRequest("the body's framing is broken") from None
     _count(len(data), most, lease)

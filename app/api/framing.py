@@ -19,6 +19,11 @@ def fault_of(message: RawRequestMessage) -> str | None:
     return _of_line(message) or _of_headers(message.headers)
 
 
+def size_of(message: RawRequestMessage) -> int:
+    """The bytes of the head, without what separates them."""
+    return len(message.path) + sum(len(name) + len(value) for name, value in message.raw_headers)
+
+
 def _of_line(message: RawRequestMessage) -> str | None:
     """RFC 9112, 2.3 and 3.2. CONNECT asks for a tunnel: what follows it need not be HTTP."""
     if message.version not in _VERSIONS:

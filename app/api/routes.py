@@ -1,9 +1,9 @@
 """THE table: every path, its method, what it asks of a key, and its handler."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
-from aiohttp import hdrs
+from aiohttp import hdrs, web
 
 from app.api.handlers.catalog import Streams
 from app.api.handlers.consumers import Groups
@@ -13,6 +13,7 @@ from app.api.handlers.operations import Operations
 from app.api.middleware.authorise import Rights
 from app.api.state import Handler
 from app.door.scopes import Right
+from app.errors import NotFound
 
 
 class Route(NamedTuple):
@@ -55,6 +56,15 @@ def routes(
         Route("PUT", f"{topic}/offsets", Right.CONSUME, offsets.set),
         Route("DELETE", f"{topic}/offsets", Right.CONSUME, offsets.forget),
     )
+
+
+def without_admin(table: Sequence[Route]) -> Sequence[Route]:
+    """The table for a port that changes nothing: what only an administrator may do is not there."""
+    return [row._replace(handler=_elsewhere) if row.right is Right.ADMIN else row for row in table]
+
+
+async def _elsewhere(_request: web.Request) -> NoReturn:
+    raise NotFound("this is done at the administrators' port, which ADMIN_PORT sets")
 
 
 def rights(table: Iterable[Route]) -> Rights:

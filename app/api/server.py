@@ -2,32 +2,34 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import HttpVersion10, StreamReader, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from app.api.framing import fault_of
-from app.api.middleware.errors import framework_error
-from app.api.responses import error_response
-from app.api.state import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
-from app.errors import NOT_WRITTEN, BadRequest, SluiceError
-from app.telemetry.logs import REQUEST_ID, get_logger
+from app.api.connection import Bounds, Connection, too_large
+from app.api.framing import fault_of, size_of
+from app.errors import BadRequest
 
 KEEP_ALIVE_SECONDS = 75.0
 LINGERING_SECONDS = 2.0
 
 _FAULT = web.RequestKey("fault", str)
 
-_log = get_logger(__name__)
-
 
 class GatewayRunner(web.AppRunner):
     """Runs the application. Bodies are left compressed: `body.read_body` bounds what comes out of them."""
 
-    def __init__(self, app: web.Application, *, new_id: Callable[[], str], shutdown_timeout: float) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        new_id: Callable[[], str],
+        shutdown_timeout: float,
+        bounds: Bounds = Bounds(),  # noqa: B008  # immutable
+        refused: Callable[[str], None] = lambda _: None,
+    ) -> None:
         super().__init__(
             app,
             access_log=None,
@@ -37,23 +39,41 @@ class GatewayRunner(web.AppRunner):
             shutdown_timeout=shutdown_timeout,
         )
         self._new_id = new_id
+        self._bounds = bounds
+        self._refused = refused
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(made, self._new_id)
+        return Server(made, self._new_id, self._bounds, self._refused)
 
 
-class _Server(web.Server):
+class Server(web.Server):
     """The application's own server, but for the connections it makes and the heads it refuses."""
 
-    def __init__(self, made: web.Server, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, made: web.Server, new_id: Callable[[], str], bounds: Bounds, refused: Callable[[str], None]
+    ) -> None:
         settings = vars(made)["_kwargs"]  # aiohttp has no public way to choose the class of its connections
         super().__init__(self._handle, **settings)
         self._made = made
         self._new_id = new_id
+        self._bounds = bounds
+        self._refused = refused
 
     def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, new_id=self._new_id, **self._kwargs)
+        return Connection(
+            self,
+            loop=self._loop,
+            new_id=self._new_id,
+            bounds=self._bounds,
+            refused=self._refused,
+            **self._kwargs,
+        )
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
 
     def _make_request(
         self,
@@ -64,7 +84,7 @@ class _Server(web.Server):
         task: "asyncio.Task[None]",
     ) -> web.BaseRequest:
         """The application's request; a bare one with its fault for a head that is to be refused."""
-        if fault := fault_of(message):
+        if fault := self._fault_of(message, protocol):
             message = message._replace(version=HttpVersion10, should_close=True)
             request = super()._make_request(message, payload, protocol, writer, task)
             request[_FAULT] = fault
@@ -73,52 +93,16 @@ class _Server(web.Server):
             message = message._replace(should_close=True)
         return self._made.request_factory(message, payload, protocol, writer, task)
 
+    def _fault_of(self, message: RawRequestMessage, connection: RequestHandler) -> str | None:
+        if isinstance(connection, Connection) and connection.large and size_of(message) > self._bounds.head_bytes:
+            self._refused("large_head")
+            return too_large(self._bounds.head_bytes)
+        return fault_of(message)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if isinstance(request, web.Request):
             return await self._made.request_handler(request)
         return request.protocol.handle_error(request, 400, BadRequest(request[_FAULT]))
-
-
-class _Connection(RequestHandler):
-    """A connection that answers what the HTTP parser refuses as everything else is answered."""
-
-    __slots__ = ("_new_id",)
-
-    def __init__(self, manager: web.Server, *, new_id: Callable[[], str], **kwargs: Any) -> None:
-        super().__init__(manager, **kwargs)
-        self._new_id = new_id
-
-    def data_received(self, data: bytes) -> None:
-        """aiohttp does not tell a body that its chunks are broken: whoever reads it would wait until the deadline."""
-        super().data_received(data)
-        received = self._messages
-        if received and not isinstance(received[-1][0], RawRequestMessage):  # an error stands behind the last request
-            body = received[-2][1] if len(received) > 1 else getattr(self._current_request, "content", None)
-            if body is not None and not body.is_eof():
-                body.set_exception(web.RequestPayloadError("broken chunks"))
-                body.feed_eof()
-
-    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  # as aiohttp has it
-        """Nothing to do unless reading was paused: aiohttp feeds its parser anew after every piece of a body."""
-        if self._reading_paused:
-            super().resume_reading(resume_parser)
-
-    def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
-    ) -> web.StreamResponse:
-        request_id = self._new_id()
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun, it can't become another one")
-        error = _refusal(status, exc)
-        REQUEST_ID.set(request_id)
-        reason = exc.message if isinstance(exc, BadRequest) else type(exc).__name__
-        _log.warning("request refused by the server", status=status, reason=reason, exc_info=status >= 500)
-        response = error_response(error, request_id, outcome=NOT_WRITTEN)
-        response.headers[REQUEST_ID_HEADER] = request_id
-        response.headers.update(SECURITY)
-        response.headers[hdrs.SERVER] = SERVER_NAME
-        response.force_close()
-        return response
 
 
 def _ends_its_connection(message: RawRequestMessage) -> bool:
@@ -128,9 +112,3 @@ def _ends_its_connection(message: RawRequestMessage) -> bool:
     shares its connections. What follows a wish for a protocol that aiohttp does not know, such as h2c, is lost.
     """
     return message.chunked or (message.upgrade and message.headers.get(hdrs.UPGRADE, "").lower() != "websocket")
-
-
-def _refusal(status: int, exc: BaseException | None) -> SluiceError:
-    if isinstance(exc, BadRequest):
-        return exc
-    return BadRequest("the request is not valid HTTP/1.1") if status == 400 else framework_error(status, "")

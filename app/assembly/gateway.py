@@ -23,7 +23,7 @@ from app.api.middleware.request_id import request_id
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.parsing import Parser
-from app.api.routes import rights, routes
+from app.api.routes import rights, routes, without_admin
 from app.assembly.door import Door, make_guards, open_door, open_limiter
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
@@ -58,6 +58,7 @@ class Gateway:
     """A gateway whose parts are joined and whose log is open, or being opened."""
 
     app: web.Application
+    admin_app: web.Application
     metrics_app: web.Application
     log: Log
     health: Health
@@ -133,9 +134,10 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics, limiter
             door=make_guards(settings, door, rights(table), metrics, limiter),
             timed=timed(deadlines, budget, longest=settings.operation_timeout_secs),
         )
-        app = create_app(table, onion, stopping=lambda: health.stopping)
+        served = without_admin(table) if settings.admin_port else table
+        app, admin_app = (create_app(each, onion, stopping=lambda: health.stopping) for each in (served, table))
         metrics_app = create_metrics_app(operations.metrics, (request_id(new_id), errors))
-        yield Gateway(app, metrics_app, log, health, consumer, deadlines, budget, metrics, trail)
+        yield Gateway(app, admin_app, metrics_app, log, health, consumer, deadlines, budget, metrics, trail)
     finally:
         for work in beside:
             await work.stop()

@@ -47,19 +47,27 @@ _log = get_logger(__name__)
 
 @asynccontextmanager
 async def open_redis_limiter(
-    url: str, fallback: LocalLimiter, metrics: Metrics, monotonic: Callable[[], float]
+    url: str,
+    fallback: LocalLimiter,
+    metrics: Metrics,
+    monotonic: Callable[[], float],
+    *,
+    deadline: float = DEADLINE_SECONDS,
 ) -> AsyncIterator["RedisLimiter"]:
-    """A limiter on the Redis at `url`, which need not be there yet. Raises ValueError: that is no such URL."""
+    """A limiter on the Redis at `url`, which need not be there yet and is given `deadline` seconds for each answer.
+
+    Raises ValueError: that is no such URL.
+    """
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,
-        timeout=DEADLINE_SECONDS,
-        socket_connect_timeout=DEADLINE_SECONDS,
+        timeout=deadline,
+        socket_connect_timeout=deadline,
         retry=Retry(NoBackoff(), 0),
     )
     async with Redis(connection_pool=pool) as redis:
         try:
-            yield RedisLimiter(redis, fallback, metrics, monotonic)
+            yield RedisLimiter(redis, fallback, metrics, monotonic, deadline)
         finally:
             await pool.disconnect()
 
@@ -67,15 +75,18 @@ async def open_redis_limiter(
 class RedisLimiter:
     """As `LocalLimiter`, over all gateways that have the same Redis.
 
-    Redis is given 50 ms. Where it does not answer by then, or refuses, `fallback` decides, which knows this process's
+    Where Redis does not answer within `deadline` seconds, or refuses, `fallback` decides, which knows this process's
     (or these workers') callers only, and goes on doing so for a second before Redis is asked again.
     """
 
-    def __init__(self, redis: Redis, fallback: LocalLimiter, metrics: Metrics, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, redis: Redis, fallback: LocalLimiter, metrics: Metrics, monotonic: Callable[[], float], deadline: float
+    ) -> None:
         self._script = redis.register_script(_SCRIPT)
         self._fallback = fallback
         self._metrics = metrics
         self._monotonic = monotonic
+        self._deadline = deadline
         self._away_until = -math.inf
         self._away = False
 
@@ -83,7 +94,7 @@ class RedisLimiter:
         """Meet all of the demands, or none of them; a verdict for each."""
         if self._monotonic() >= self._away_until:
             try:
-                async with asyncio.timeout(DEADLINE_SECONDS):
+                async with asyncio.timeout(self._deadline):
                     answer = await self._script(
                         keys=[f"{_PREFIX}{demand.caller}:{demand.rate}:{demand.size}" for demand in demands],
                         args=[

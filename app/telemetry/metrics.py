@@ -68,6 +68,10 @@ class Metrics:
         )
         self.send_queue = new.level("sluice_send_queue", "Sends that wait for their acknowledgement.", "livesum")
 
+    def refused(self, reason: str) -> None:
+        """What was no request yet was refused."""
+        self.refusals.labels(reason, UNKNOWN).inc()
+
     def follow(self, gauge: Gauge, value: Callable[[], float]) -> None:
         """Let the gauge show what `value` answers: at each exposition, or, with others, at each `sample`."""
         if self._shared is None:

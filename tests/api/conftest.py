@@ -12,6 +12,7 @@ from aiohttp import ClientSession, web
 from document import hold
 from multidict import CIMultiDictProxy
 
+from app.api.connection import Bounds
 from app.api.server import GatewayRunner
 from app.assembly.gateway import Gateway, open_gateway
 from app.ids import UuidSource
@@ -62,11 +63,17 @@ class Client:
 
 
 @asynccontextmanager
-async def running(**environ: str) -> AsyncIterator[Client]:
+async def running(*, bounds: Bounds | None = None, **environ: str) -> AsyncIterator[Client]:
     """A gateway with these variables set, on memory unless told otherwise."""
     settings = load_settings({"BROKER_URL": "memory://", "RATE_LIMIT_RPS": "0", **environ})
     async with open_gateway(settings) as gateway:
-        runner = GatewayRunner(gateway.app, new_id=UuidSource(), shutdown_timeout=1)
+        runner = GatewayRunner(
+            gateway.app,
+            new_id=UuidSource(),
+            shutdown_timeout=1,
+            bounds=bounds or Bounds(settings.max_connections),
+            refused=gateway.metrics.refused,
+        )
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

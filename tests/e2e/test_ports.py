@@ -111,3 +111,24 @@ def test_metrics_have_a_port_of_their_own_that_needs_no_key(tmp_path):
         with nothing.value as answer:
             body = json.load(answer)
         assert (nothing.value.code, body["error"], bool(body["request_id"])) == (404, "not_found", True)
+
+
+def asked(method: str, url: str, body: bytes | None = None) -> tuple[int, dict | list]:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.load(refused)
+
+
+def test_what_administrators_do_is_done_at_their_port_only(tmp_path):
+    port = free_port()
+    with serving(tmp_path, BROKER_URL="memory://", ADMIN_PORT=str(port)) as (url, _):
+        status, refused = asked("POST", f"{url}/streams", b'{"name": "shop"}')
+        assert (status, refused["error"]) == (404, "not_found")
+        assert "ADMIN_PORT" in refused["message"]
+        assert asked("POST", f"http://127.0.0.1:{port}/streams", b'{"name": "shop"}')[0] == 201
+        assert asked("GET", f"{url}/streams/shop")[0] == 200
+        assert asked("DELETE", f"{url}/streams/shop")[0] == 404

@@ -1,0 +1,157 @@
+"""One connection: what it may take of the gateway, and how what is no request is answered."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiohttp import StreamReader, hdrs, web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+from app.api.middleware.errors import framework_error
+from app.api.responses import error_response
+from app.api.state import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
+from app.errors import NOT_WRITTEN, BadRequest, Overloaded, RequestTooSlow, SluiceError
+from app.telemetry.logs import REQUEST_ID, get_logger
+
+if TYPE_CHECKING:
+    from app.api.server import Server
+
+_UNREAD_BYTES = 65_536
+
+_log = get_logger(__name__)
+
+
+class Bounds(NamedTuple):
+    """How many connections there may be (0: any number), and what the head of a request may take on one.
+
+    A head's time begins with its first byte, so that an idle connection may stay as long as keep-alive lets it.
+    """
+
+    connections: int = 0
+    head_bytes: int = 65_536
+    head_seconds: float = 10.0
+
+    @property
+    def unanswered(self) -> int:
+        """From so many connections on, one more is not even told why it is closed."""
+        return self.connections + self.connections // 4 + 16
+
+
+class Connection(RequestHandler):
+    """aiohttp's, which answers what is no request as everything else is answered, and keeps to its bounds.
+
+    `refused` is told why, in a word for a metric. `large` tells that a head on it may be larger than it may.
+    """
+
+    __slots__ = ("_body", "_bounds", "_head_bytes", "_head_ends", "_new_id", "_refused", "_server", "_shut", "large")
+
+    def __init__(
+        self, server: "Server", *, new_id: Callable[[], str], bounds: Bounds, refused: Callable[[str], None], **how: Any
+    ) -> None:
+        super().__init__(server, **how)
+        self._server = server
+        self._new_id = new_id
+        self._bounds = bounds
+        self._refused = refused
+        self._body: StreamReader | None = None
+        self._head_bytes = 0
+        self._head_ends: asyncio.TimerHandle | None = None
+        self._shut = False
+        self.large = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        most = self._bounds.connections
+        if most and self._server.open > self._bounds.unanswered:
+            self._refused("too_many_connections")
+            self.force_close()
+        elif most and self._server.open > most:
+            self._refuse("too_many_connections", Overloaded(f"there are {most} connections, no more are taken"))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._shut:
+            return
+        in_head = self._body is None or self._body.is_eof()
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count > before:
+            self.large = self.large or self._head_bytes + len(data) > self._bounds.head_bytes
+            self._head_came()
+            if self._messages:
+                self._body = self._messages[-1][1]
+                self._break_off()
+        elif in_head and data and not self._upgraded:
+            self._head_goes_on(len(data))
+
+    def _break_off(self) -> None:
+        """aiohttp does not tell a body that its chunks are broken: whoever reads it would wait until the deadline."""
+        received = self._messages
+        if not isinstance(received[-1][0], RawRequestMessage):  # an error stands behind the last request
+            body = received[-2][1] if len(received) > 1 else getattr(self._current_request, "content", None)
+            if body is not None and not body.is_eof():
+                body.set_exception(web.RequestPayloadError("broken chunks"))
+                body.feed_eof()
+
+    def _head_goes_on(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self._bounds.head_bytes:
+            self._refuse("large_head", BadRequest(too_large(self._bounds.head_bytes)))
+        elif self._head_ends is None:
+            self._head_ends = self._loop.call_later(self._bounds.head_seconds, self._head_is_late)
+
+    def _head_came(self) -> None:
+        self._head_bytes = 0
+        if self._head_ends is not None:
+            self._head_ends.cancel()
+            self._head_ends = None
+
+    def _head_is_late(self) -> None:
+        seconds = self._bounds.head_seconds
+        self._refuse("slow_head", RequestTooSlow(f"the request's head did not come within {seconds:g} s"))
+
+    def _refuse(self, reason: str, error: SluiceError) -> None:
+        """Answer with the error behind what is being answered, and read nothing more."""
+        self._refused(reason)
+        self._shut = True
+        self._head_came()
+        rest = StreamReader(self, _UNREAD_BYTES, loop=self._loop)  # never ends: so aiohttp lingers before it closes
+        self._messages.append((_ErrInfo(status=400, exc=error, message=""), rest))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  # as aiohttp has it
+        """Nothing to do unless reading was paused: aiohttp feeds its parser anew after every piece of a body."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        request_id = self._new_id()
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun, it can't become another one")
+        error = _refusal(status, exc)
+        REQUEST_ID.set(request_id)
+        reason = exc.message if isinstance(exc, SluiceError) else type(exc).__name__
+        response = error_response(error, request_id, outcome=NOT_WRITTEN)
+        _log.warning("request refused by the server", status=response.status, reason=reason, exc_info=status >= 500)
+        response.headers[REQUEST_ID_HEADER] = request_id
+        response.headers.update(SECURITY)
+        response.headers[hdrs.SERVER] = SERVER_NAME
+        response.force_close()
+        return response
+
+
+def too_large(most: int) -> str:
+    return f"the request's head is larger than {most} bytes"
+
+
+def _refusal(status: int, exc: BaseException | None) -> SluiceError:
+    if isinstance(exc, SluiceError):
+        return exc
+    return BadRequest("the request is not valid HTTP/1.1") if status == 400 else framework_error(status, "")
