@@ -78,8 +78,14 @@ async def test_offsets_are_the_same_at_both(pair):
         await one.post(f"{path}/messages", {"event": generic(n), "partition_id": 0})
     first = await one.poll(0, f"{path}/messages", consumer_id="c", count=2, auto_commit="true")
     assert [message["offset"] for message in first.body["messages"]] == [0, 1]
+    async with asyncio.timeout(10):  # it is committed once the answer is out
+        while (await other.get(f"{path}/offsets?consumer_id=c")).body["partitions"][0]["committed"] != 2:
+            await asyncio.sleep(0.02)
     second = await other.poll(0, f"{path}/messages", consumer_id="c", count=2, auto_commit="true")
     assert [message["offset"] for message in second.body["messages"]] == [2, 3]
+    async with asyncio.timeout(10):
+        while (await other.get(f"{path}/offsets?consumer_id=c")).body["partitions"][0]["committed"] != 4:
+            await asyncio.sleep(0.02)
     await other("PUT", f"{path}/offsets?consumer_id=c", json={"to": "earliest"})
     assert (await one.get(f"{path}/offsets?consumer_id=c")).body["partitions"][0]["committed"] == 0
 
