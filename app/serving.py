@@ -7,6 +7,7 @@ nothing. A worker does the same when its parent is gone.
 
 import asyncio
 import gc
+import resource
 import signal
 import ssl
 import sys
@@ -31,6 +32,7 @@ from app.tls import Certificate
 DRAIN_SECONDS = 15.0
 _LAST_ANSWERS_SECONDS = 1.0
 _BACKLOG = 1024
+_MOST_FILES = 65_536
 
 SAMPLE_SECONDS = 1.0
 """How old a worker's gauges may be in what another one exposes."""
@@ -90,6 +92,7 @@ async def _serve(
         if settings.admin_port:
             await listen(runner(gateway.admin_app), host, settings.admin_port, tls=tls)
         site = await listen(runner(gateway.app), host, port, tls=tls)
+        _take_all_files()
         _collect_seldom()
         _log.info("listening", url=site.name, broker=gateway.health.broker_kind)
         if listening:
@@ -116,6 +119,15 @@ def _parent_gone(loop: asyncio.AbstractEventLoop, parent: int, stop: asyncio.Eve
     loop.remove_reader(parent)
     _log.warning("the parent is gone")
     stop.set()
+
+
+def _take_all_files() -> None:
+    """Connections are files, of which a process may usually have 1,024 until it asks for all it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _collect_seldom() -> None:
