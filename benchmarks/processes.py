@@ -10,6 +10,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.load import KEY
+
 
 @contextlib.contextmanager
 def gateway(folder: Path, **environ: str) -> Iterator[tuple[int, int]]:
@@ -18,7 +20,14 @@ def gateway(folder: Path, **environ: str) -> Iterator[tuple[int, int]]:
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "app", "serve", "--endpoint", f"127.0.0.1:{port}"],
-            env={**os.environ, "LOG_FORMAT": "json", "POLL_MAX_COUNT": "1000", "RATE_LIMIT_RPS": "1000000", "API_KEY": KEY, **environ},
+            env={
+                **os.environ,
+                "LOG_FORMAT": "json",
+                "POLL_MAX_COUNT": "1000",
+                "RATE_LIMIT_RPS": "1000000",
+                "API_KEY": KEY,
+                **environ,
+            },
             stdout=log,
             stderr=log,
         )

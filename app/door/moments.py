@@ -22,11 +22,11 @@ _CACHED_TAGS = 8_192
 
 
 class Moments:
-    """Moments by the name of a bucket, by the monotonic clock of the machine, in seconds.
+    """Moments by the caller, rate and size of a bucket, by the monotonic clock of the machine, in seconds.
 
     16 bytes a slot, 4 MiB for the 262,144 of `SETS`. When a bucket comes new and all slots it could have belong to
-    such as are not full yet, it shares one with others of its `kind`: no abuser is forgiven for want of room. Use it
-    while it is `held`.
+    such as are not full yet, it shares one with others of its rate and size: no abuser is forgiven for want of room.
+    Use it while it is `held`.
     """
 
     def __init__(self, memory: bytearray | mmap.mmap, held: AbstractContextManager[object]) -> None:
@@ -60,13 +60,13 @@ class Moments:
                 os.pwrite(file, secrets.token_bytes(_SECRET_BYTES), 0)
         return cls(mmap.mmap(file, 0), held)
 
-    def slot_of(self, bucket: str, kind: str, now: float) -> int:
-        """Where the bucket's moment stands, from now on if it was nowhere."""
-        tag = self._tag_of(bucket)
+    def slot_of(self, caller: str, rate: float, size: float, now: float) -> int:
+        """Where the moment of the caller's bucket of this kind stands, from now on if it was nowhere."""
+        tag = self._tag_of(caller, rate, size)
         slot = self._place(tag, tag % self._sets, now)
         if slot is not None:
             return slot
-        tag = self._tag_of(kind)
+        tag = self._tag_of("", rate, size)
         slot = self._place(tag, self._sets, now)
         return self._sets * _WAYS + tag % _WAYS if slot is None else slot
 
@@ -90,7 +90,8 @@ class Moments:
     def __setitem__(self, slot: int, moment: float) -> None:
         self._moments[slot] = moment
 
-    def _hash(self, name: str) -> int:
+    def _hash(self, caller: str, rate: float, size: float) -> int:
+        name = f"{rate} {size} {caller}"
         digest = blake2b(name.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=8).digest()
         return int.from_bytes(digest) or 1
 
