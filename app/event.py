@@ -43,7 +43,7 @@ def _exact(value: object) -> object:
     return value
 
 
-def _moment(value: object) -> datetime:
+def moment_of(value: object) -> datetime:
     """RFC 3339 text or epoch seconds (https://www.rfc-editor.org/rfc/rfc3339), in UTC, cut to microseconds."""
     try:
         if isinstance(value, str):
@@ -69,7 +69,7 @@ Email = Annotated[str, AfterValidator(_email)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 Moment = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(moment_of),
     WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}),
 ]
 
@@ -150,13 +150,10 @@ class GenericPayload(TypedDict):
 Payload = Annotated[UserPayload | OrderPayload | GenericPayload, Field(discriminator="type")]
 
 
-class Event(TypedDict):
-    """One fact. Unknown members are kept; optional ones that are unset, or null, are left out."""
-
+class _Envelope(TypedDict):
     id: NotRequired[UuidText | None]
     event_type: EventType
     timestamp: NotRequired[Moment | None]
-    payload: Payload
     correlation_id: NotRequired[UuidText | None]
     causation_id: NotRequired[UuidText | None]
     source: NotRequired[str | None]
@@ -166,8 +163,21 @@ class Event(TypedDict):
     metadata: NotRequired[dict[str, Any] | None]
 
 
+class Event(_Envelope):
+    """One fact. Unknown members are kept; optional ones that are unset, or null, are left out."""
+
+    payload: Payload
+
+
+class PlainEvent(_Envelope):
+    """A fact whose payload is any JSON object, as `/events` takes it."""
+
+    payload: dict[str, Any]
+
+
 ALIASES = {"event_id": "id", "data": "payload"}
 _validate: Callable[[Any], Event] = TypeAdapter(Event).validator.validate_python
+_validate_plain: Callable[[Any], PlainEvent] = TypeAdapter(PlainEvent).validator.validate_python
 
 Members = dict[str, msgspec.Raw]
 _members = msgspec.json.Decoder(Members).decode
@@ -207,6 +217,17 @@ class EventEncoder:
         event = _validate(parsed)
         if event["payload"]["type"] == "Order" and event["payload"]["data"]["action"] == "Created":
             members["payload"] = _money_as_text(members["payload"], event["payload"]["data"])
+        return self._encoded(event, members)
+
+    def encode_plain(self, parsed: Any, raw: bytes | msgspec.Raw) -> EncodedEvent:
+        """As `encode`, for an event whose payload may be any JSON object and is kept as it is."""
+        if not isinstance(parsed, dict):
+            return _validate_plain(parsed)  # type: ignore[return-value]  # it always raises
+        members = _members(raw)
+        _settle(parsed, members)
+        return self._encoded(_validate_plain(parsed), members)
+
+    def _encoded(self, event: Event | PlainEvent, members: dict[str, Any]) -> EncodedEvent:
         event_id = event.get("id") or self.new_id()
         lead = {"id": event_id, "event_type": event["event_type"], "timestamp": event.get("timestamp") or self.now()}
         return EncodedEvent(

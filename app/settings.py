@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from app.addresses import TrustedProxies
-from app.broker_url import BrokerUrl, KafkaUrl, parse_broker_url
+from app.broker_url import BrokerUrl, KafkaUrl, parse_broker_url, parse_database_url
 from app.errors import ConfigError, ValidationFailed
 from app.names import MAX_PARTITIONS, check_new_name
 
@@ -44,6 +44,7 @@ class Settings(BaseModel):
     tls_key: Path | None = None
 
     broker_url: SecretStr = SecretStr("sqlite:///data/log.db")
+    database_url: SecretStr = SecretStr("sqlite:///data/views.db")
     startup_require_broker: bool = False
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
@@ -86,6 +87,11 @@ class Settings(BaseModel):
     dedupe_max_ids: Positive = 200_000
     retention_check_interval_secs: Annotated[float, Field(gt=0)] = 30
 
+    event_index_topics: str = ""
+    event_index_max_events: Annotated[int, Field(ge=0)] = 0
+    event_index_max_age_secs: Annotated[int, Field(ge=0)] = 0
+    event_index_wait_ms: Annotated[int, Field(ge=0, le=30_000)] = 2000
+
     operation_timeout_secs: Annotated[float, Field(gt=0)] = 30
     kafka_compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
     send_queue_max: Positive = 10_000
@@ -115,6 +121,12 @@ class Settings(BaseModel):
     @classmethod
     def _readable_url(cls, value: SecretStr) -> SecretStr:
         parse_broker_url(value.get_secret_value())
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _readable_database(cls, value: SecretStr) -> SecretStr:
+        parse_database_url(value.get_secret_value())
         return value
 
     @field_validator("bind_address")
@@ -186,7 +198,23 @@ class Settings(BaseModel):
                 f"WORKERS: {self.workers} processes can't share an embedded log, which belongs to one; "
                 "to grow past one process set BROKER_URL to a Kafka cluster"
             )
+        if self.workers > 1 and self.database:
+            raise ValueError(
+                f"WORKERS: {self.workers} processes can't share a database in one file, which belongs to one; "
+                "set DATABASE_URL=off, or run one process"
+            )
         return self
+
+    @property
+    def database(self) -> Path | None:
+        """The file of the read models; None: they are off."""
+        return parse_database_url(self.database_url.get_secret_value())
+
+    @property
+    def indexed_topics(self) -> tuple[str, ...]:
+        """The topics that `/events` tells of, by the broker's names."""
+        default = f"{self.default_stream}.{self.default_topic}"
+        return tuple(dict.fromkeys(_listed(self.event_index_topics))) or (default,)
 
     @property
     def paths_without_key(self) -> frozenset[str]:
@@ -281,6 +309,6 @@ def _one_line(error: ValidationError, values: Mapping[str, Any]) -> str:
     if not first["loc"]:
         return reason
     name = str(first["loc"][0])
-    secret = "password" in name or name in ("broker_url", "api_key")
+    secret = "password" in name or name in ("broker_url", "database_url", "api_key")
     shown = "the value given (not shown)" if secret else repr(values.get(name))
     return f"{name.upper()}: {shown} is refused, it {reason}"

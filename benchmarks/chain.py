@@ -71,7 +71,12 @@ def chain() -> Iterator[Chain]:
 async def _apps(stack: AsyncExitStack, keys: Path) -> dict[str, web.Application]:
     """The same handler with nothing around it, and with all that there is but log lines, which go nowhere."""
     configure_logs("warning", "json")
-    settings = {"BROKER_URL": "memory://", "API_KEYS_FILE": str(keys), "RATE_LIMIT_RPS": "1000000"}
+    settings = {
+        "BROKER_URL": "memory://",
+        "DATABASE_URL": "off",
+        "API_KEYS_FILE": str(keys),
+        "RATE_LIMIT_RPS": "1000000",
+    }
     gateway = await stack.enter_async_context(open_gateway(load_settings(settings)))
     configure_logs("info", "json")
     bare = web.Application()

@@ -26,6 +26,7 @@ def gateway(folder: Path, **environ: str) -> Iterator[tuple[int, int]]:
                 "POLL_MAX_COUNT": "1000",
                 "RATE_LIMIT_RPS": "1000000",
                 "API_KEY": KEY,
+                "DATABASE_URL": "off",
                 **environ,
             },
             stdout=log,

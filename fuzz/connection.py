@@ -60,7 +60,7 @@ class _Server:
         self._runner = self.loop.run_until_complete(self._start())
 
     async def _start(self) -> GatewayRunner:
-        settings = load_settings({"BROKER_URL": "memory://"})
+        settings = load_settings({"BROKER_URL": "memory://", "DATABASE_URL": "off"})
         gateway = await self._open.enter_async_context(open_gateway(settings))
         runner = GatewayRunner(gateway.app, new_id=UuidSource(), shutdown_timeout=1)
         await runner.setup()

@@ -184,6 +184,14 @@ class Parser:
         parsed, raw = _document(body)
         return self._message(parsed, raw, None)
 
+    def plain(self, body: bytes) -> Message:
+        """An event as `/events` takes it, whose payload is any object. Raises BadRequest, ValidationFailed."""
+        parsed, raw = _document(body)
+        try:
+            return Message(self._encoder.encode_plain(parsed, raw))
+        except ValidationError as error:
+            raise refusal(error) from None
+
     def batch(self, body: bytes) -> list[Item]:
         """The messages of `{"events": […]}` or `{"messages": […]}`, each read for itself."""
         parsed, raw = _document(body)

@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 
 from app.api.handlers.catalog import Streams
 from app.api.handlers.consumers import Groups
+from app.api.handlers.events import Events
 from app.api.handlers.messages import Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
@@ -26,7 +27,12 @@ class Route(NamedTuple):
 
 
 def routes(
-    messages: Messages, streams: Streams, offsets: OffsetsOf, groups: Groups, operations: Operations
+    messages: Messages,
+    events: Events,
+    streams: Streams,
+    offsets: OffsetsOf,
+    groups: Groups,
+    operations: Operations,
 ) -> Sequence[Route]:
     topic = "/streams/{stream}/topics/{topic}"
     return (
@@ -41,6 +47,10 @@ def routes(
         Route("POST", f"{topic}/messages", Right.PRODUCE, messages.send),
         Route("GET", f"{topic}/messages", Right.CONSUME, messages.poll),
         Route("POST", f"{topic}/messages/batch", Right.PRODUCE, messages.send_batch),
+        Route("POST", "/events", Right.PRODUCE, events.post),
+        Route("GET", "/events", Right.ANY, events.find),
+        Route("GET", "/events/summary", Right.ANY, events.summary),
+        Route("GET", "/events/{event_id}", Right.ANY, events.show),
         Route("GET", "/streams", Right.ANY, streams.list_streams),
         Route("POST", "/streams", Right.ADMIN, streams.create_stream),
         Route("GET", "/streams/{stream}", Right.SEE, streams.show_stream),

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from app.api.app import create_app, create_metrics_app
 from app.api.charges import Charges
 from app.api.handlers.catalog import Streams
 from app.api.handlers.consumers import Groups
+from app.api.handlers.events import Events
 from app.api.handlers.messages import Bounds, Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
@@ -25,12 +26,14 @@ from app.api.openapi.operations import OPERATIONS
 from app.api.parsing import Parser
 from app.api.routes import rights, routes, without_admin
 from app.assembly.door import Door, make_guards, open_door, open_limiter
+from app.assembly.events import open_index
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
 from app.deadline import Deadlines
 from app.door.limits import Limiter
 from app.errors import ResourceUnavailable
 from app.event import EventEncoder
+from app.event_index import EventIndex
 from app.gateway.audit import Audit
 from app.gateway.catalog import Catalog, Defaults
 from app.gateway.consumer import Consumer
@@ -106,6 +109,7 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics, limiter
         Periodic(stats.read, interval=settings.stats_cache_ttl_secs, name="stats"),
         Periodic(replication.look, interval=probe, name="replication"),
     )
+    stack = AsyncExitStack()
     try:
         await link.start(_FIRST_TRY_SECONDS)
         if settings.startup_require_broker and not link.connected:
@@ -113,6 +117,7 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics, limiter
         trail.start()
         for work in beside:
             work.start()
+        index = await stack.enter_async_context(open_index(settings, log))
         budget = ByteBudget(settings.max_inflight_bytes)
         metrics.follow(metrics.inflight_bytes, lambda: budget.used)
         producer = Producer(
@@ -123,6 +128,7 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics, limiter
             make_messages(
                 settings, producer, consumer, encoder, make_charges(settings, limiter, metrics), replication.use
             ),
+            make_events(settings, producer, encoder, index, make_charges(settings, limiter, metrics)),
             Streams(catalog, most_bytes=settings.max_request_body_size),
             *make_groups(settings, log),
             operations,
@@ -139,6 +145,7 @@ async def _open_behind(settings: Settings, door: Door, metrics: Metrics, limiter
         metrics_app = create_metrics_app(operations.metrics, (request_id(new_id), errors))
         yield Gateway(app, admin_app, metrics_app, log, health, consumer, deadlines, budget, metrics, trail)
     finally:
+        await stack.aclose()
         for work in beside:
             await work.stop()
         await trail.stop(_LAST_AUDIT_SECONDS)
@@ -170,6 +177,19 @@ def make_messages(
         bounds=Bounds(settings.max_request_body_size, settings.poll_max_count),
         charges=charges,
         used=used,
+    )
+
+
+def make_events(
+    settings: Settings, producer: Producer, encoder: EventEncoder, index: EventIndex | None, charges: Charges
+) -> Events:
+    return Events(
+        producer,
+        Parser(encoder, most=settings.batch_max_size),
+        index,
+        topic=TopicName.create(settings.default_stream, settings.default_topic),
+        most_bytes=settings.max_request_body_size,
+        charges=charges,
     )
 
 

@@ -61,6 +61,11 @@ class Scopes:
         """Whether nothing is kept from these scopes."""
         return self.admin
 
+    @property
+    def readable(self) -> "Readable":
+        """What of the log these scopes may read."""
+        return Readable(self)
+
     def sees_stream(self, stream: str) -> bool:
         """Whether a topic of this stream could be in reach of a scope."""
         return self.admin or self._streams.fullmatch(f"{stream}.") is not None
@@ -71,6 +76,23 @@ class Scopes:
 
     def _on_topic(self, right: Right, stream: str, topic: str) -> bool:
         return self._topics[right].fullmatch(f"{stream}.{topic}") is not None
+
+
+class Readable:
+    """A sight of the topics that may be read, where `Scopes` sees all that a scope reaches."""
+
+    def __init__(self, scopes: Scopes) -> None:
+        self._scopes = scopes
+
+    @property
+    def sees_all(self) -> bool:
+        return self._scopes.admin
+
+    def sees_stream(self, stream: str) -> bool:
+        return self._scopes.sees_stream(stream)
+
+    def sees_topic(self, stream: str, topic: str) -> bool:
+        return self._scopes.permit(Right.CONSUME, stream, topic)
 
 
 def _any_of(globs: Iterable[str]) -> re.Pattern[str]:

@@ -64,8 +64,8 @@ class Client:
 
 @asynccontextmanager
 async def running(*, bounds: Bounds | None = None, **environ: str) -> AsyncIterator[Client]:
-    """A gateway with these variables set, on memory unless told otherwise."""
-    settings = load_settings({"BROKER_URL": "memory://", "RATE_LIMIT_RPS": "0", **environ})
+    """A gateway with these variables set, on memory and without a database unless told otherwise."""
+    settings = load_settings({"BROKER_URL": "memory://", "DATABASE_URL": "off", "RATE_LIMIT_RPS": "0", **environ})
     async with open_gateway(settings) as gateway:
         runner = GatewayRunner(
             gateway.app,

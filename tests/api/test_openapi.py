@@ -39,6 +39,12 @@ def test_operations_have_names_of_their_own():
     assert len(names) == len(set(names))
 
 
+@pytest.fixture
+async def with_database(start, tmp_path):
+    async with start(DATABASE_URL=f"sqlite:///{tmp_path}/views.db") as client:
+        yield client
+
+
 def parameters():
     for path, item in DOCUMENT["paths"].items():
         for method, operation in item.items():
@@ -59,12 +65,15 @@ def beyond(schema: dict) -> list[str]:
         return found
     if bounds["type"] == "boolean":
         return ["maybe", "2"]
+    if bounds.keys() <= {"type", "title"}:
+        return []  # any text
     return ["", "x" * 201, "a b", "ü"]
 
 
 @pytest.mark.parametrize(("path", "method", "parameter"), list(parameters()))
-async def test_what_lies_beyond_a_parameter_s_bounds_is_refused(client, path, method, parameter):
-    topic = path.format(stream="sample-stream", topic="events", group="g")
+async def test_what_lies_beyond_a_parameter_s_bounds_is_refused(with_database, path, method, parameter):
+    client = with_database
+    topic = path.format(stream="sample-stream", topic="events", group="g", event_id="e")
     body = {"to": "earliest"} if method == "put" else {"events": [generic(1)]}
     for value in beyond(parameter["schema"]):
         options = {"json": body} if method in ("put", "post") else {}
@@ -117,7 +126,8 @@ def request_schema(path: str, method: str) -> dict:
     return {**content["schema"], "components": DOCUMENT["components"]}
 
 
-async def test_every_body_has_an_example_that_works(client):
+async def test_every_body_has_an_example_that_works(with_database):
+    client = with_database
     await client.post("/streams", {"name": "s"})
     await client.post("/streams/s/topics", {"name": "t"})
     for (method, path), operation in OPERATIONS.items():

@@ -157,7 +157,14 @@ def test_a_port_that_is_taken_stops_the_start_though_others_would_share_it(tmp_p
         other.listen()
         endpoint = f"127.0.0.1:{other.getsockname()[1]}"
         code, message = failed(
-            tmp_path, "serve", "--endpoint", endpoint, "--workers", "2", BROKER_URL=f"kafka://{kafka}"
+            tmp_path,
+            "serve",
+            "--endpoint",
+            endpoint,
+            "--workers",
+            "2",
+            BROKER_URL=f"kafka://{kafka}",
+            DATABASE_URL="off",
         )
     assert code == 69
     assert endpoint in message
@@ -170,6 +177,7 @@ def test_what_no_worker_can_start_with_ends_it_all_with_that_code(tmp_path):
         "--endpoint",
         f"127.0.0.1:{free_port()}",
         BROKER_URL=f"kafka://127.0.0.1:{free_port()}",
+        DATABASE_URL="off",
         WORKERS="2",
         STARTUP_REQUIRE_BROKER="true",
     )

@@ -60,7 +60,7 @@ class Messages:
         body = await read_body(request, most=self._bounds.body)
         message = self._parser.send(body.data)
         await self._charges.take(request[CALL], events=1, size=len(body.data))
-        [outcome] = await self._producer.send(topic, [message], _origin(request), request[CALL].deadline)
+        [outcome] = await self._producer.send(topic, [message], origin_of(request), request[CALL].deadline)
         return responses.sent_one(topic, message, outcome)
 
     async def send_batch(self, request: web.Request) -> web.Response:
@@ -73,7 +73,7 @@ class Messages:
         if len(good) < len(items) and not (partial and good):
             raise parsing.refused_batch(items)
         await self._charges.take(request[CALL], events=len(good), size=len(body.data))
-        sent = await self._producer.send(topic, good, _origin(request), request[CALL].deadline, partial=partial)
+        sent = await self._producer.send(topic, good, origin_of(request), request[CALL].deadline, partial=partial)
         outcomes = sent if len(good) == len(items) else _in_place(items, sent)
         return responses.sent_many(topic, items, outcomes)
 
@@ -100,7 +100,8 @@ def _asks_for_audit(request: web.Request) -> bool:
     return (match.get("stream"), match.get("topic")) == (_AUDIT.stream, _AUDIT.topic)
 
 
-def _origin(request: web.Request) -> Origin:
+def origin_of(request: web.Request) -> Origin:
+    """Where the request says that it comes from."""
     given = request.headers.get("traceparent")
     return Origin(request[CALL].request_id, given if given and _TRACEPARENT.fullmatch(given) else None)
 

@@ -90,6 +90,14 @@ class Page(TypedDict):
     log_start_offset: Count
 
 
+class EventCount(TypedDict):
+    """How many events of a type there are in the time that begins at `bucket`."""
+
+    bucket: Time
+    event_type: str
+    count: Count
+
+
 class StreamView(TypedDict):
     """A stream. `created_at` is null for one that others' topics tell of."""
 

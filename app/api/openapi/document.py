@@ -37,6 +37,7 @@ _KEYS = (
 _PATH_PARAMETERS = {
     "stream": "A stream's name; `-` for topics without one.",
     "topic": "A topic's name in its stream.",
+    "event_id": "An event's id.",
     "group": "A consumer group's full name, prefix included.",
 }
 

@@ -8,7 +8,9 @@ from pydantic import BaseModel
 
 from app.api.openapi import answers
 from app.api.parsing import BatchBody, BatchQuery, PollQuery, SendBody, StreamBody, TopicBody, TopicChangeBody
+from app.api.parsing_events import EventsQuery, SummaryQuery
 from app.api.parsing_offsets import ConsumerQuery, OffsetsBody, OffsetsQuery
+from app.event import PlainEvent
 
 ANY = (400, 401, 403, 429, 500, 503, 504)
 """What every operation can answer: framing, the door, mistakes of ours, a broker that is away, a deadline."""
@@ -88,6 +90,32 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", f"{_TOPIC}/messages"): _SEND,
     ("GET", f"{_TOPIC}/messages"): _POLL,
     ("POST", f"{_TOPIC}/messages/batch"): _SEND_BATCH,
+    ("POST", "/events"): Operation(
+        "postEvent",
+        "events",
+        "Send one event, whose payload is any object, to the default topic",
+        {201: dict[str, Any], 200: dict[str, Any]},
+        errors=SEND,
+        body=PlainEvent,
+        example={"event_type": "login", "timestamp": 1767225600, "payload": {"user_id": 1}},
+    ),
+    ("GET", "/events"): Operation(
+        "findEvents",
+        "events",
+        "Events by their attributes, in the order of their own times; the next page is in `Link`",
+        {200: list[dict[str, Any]]},
+        errors=(404,),
+        query=EventsQuery,
+    ),
+    ("GET", "/events/summary"): Operation(
+        "countEvents",
+        "events",
+        "How many events there are, by type and time",
+        {200: list[answers.EventCount]},
+        errors=(404,),
+        query=SummaryQuery,
+    ),
+    ("GET", "/events/{event_id}"): Operation("showEvent", "events", "One event", {200: dict[str, Any]}, errors=(404,)),
     ("GET", "/streams"): Operation("listStreams", "streams", "Every stream", {200: list[answers.StreamView]}),
     ("POST", "/streams"): Operation(
         "createStream",

@@ -1,0 +1,108 @@
+"""The log by attribute: `/events`."""
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+
+from app.api import parsing_events as parsing
+from app.api.body import read_body
+from app.api.charges import Charges
+from app.api.handlers.messages import origin_of
+from app.api.parsing import Parser
+from app.api.responses import json_response
+from app.api.state import CALL
+from app.errors import NotFound
+from app.event_index import Count, EventIndex
+from app.gateway.producer import Producer
+from app.names import TopicName
+from app.record import Failed
+
+_OFF = "this gateway keeps no index of events: set DATABASE_URL=sqlite:///data/views.db to turn it on"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Events:
+    """Handlers for posting an event and for finding some; `index` is None where it is turned off."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        parser: Parser,
+        index: EventIndex | None,
+        *,
+        topic: TopicName,
+        most_bytes: int,
+        charges: Charges,
+    ) -> None:
+        self._producer = producer
+        self._parser = parser
+        self._index = index
+        self._topic = topic
+        self._most_bytes = most_bytes
+        self._charges = charges
+
+    async def post(self, request: web.Request) -> web.Response:
+        index, call = self._on(), request[CALL]
+        body = await read_body(request, most=self._most_bytes)
+        message = self._parser.plain(body.data)
+        event = message.event
+        assert event is not None  # noqa: S101  # `plain` makes no tombstones
+        await self._charges.take(call, events=1, size=len(body.data))
+        [outcome] = await self._producer.send(self._topic, [message], origin_of(request), call.deadline)
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        value, status = event.value, HTTPStatus.CREATED
+        if outcome.duplicate:
+            stored, _ = await index.get(event.id, call.identity.scopes, call.deadline)
+            value, status = stored or value, HTTPStatus.OK
+        return _json(value, status=status, location=f"/events/{event.id}")
+
+    async def find(self, request: web.Request) -> web.Response:
+        index, call = self._on(), request[CALL]
+        query = parsing.events_query(request.query)
+        found, lag = await index.find(query, call.identity.scopes.readable, call.deadline)
+        page = found[: query.limit]
+        response = _json(b"[" + b",".join(event.value for event in page) + b"]", lag=lag)
+        if len(found) > query.limit:
+            cursor = parsing.cursor_of(page[-1].place, descending=query.descending)
+            response.headers[hdrs.LINK] = f'<{request.rel_url.update_query(cursor=cursor)}>; rel="next"'
+        return response
+
+    async def show(self, request: web.Request) -> web.Response:
+        index, call = self._on(), request[CALL]
+        event_id = request.match_info["event_id"].lower()
+        value, lag = await index.get(event_id, call.identity.scopes.readable, call.deadline)
+        if value is None:
+            raise NotFound("there is no event with this id")
+        return _json(value, lag=lag)
+
+    async def summary(self, request: web.Request) -> web.Response:
+        index, call = self._on(), request[CALL]
+        query, bucket = parsing.summary_query(request.query)
+        counts, lag = await index.count(query, bucket, call.identity.scopes.readable, call.deadline)
+        response = json_response([_shown(count) for count in counts])
+        return _lagging(response, lag)
+
+    def _on(self) -> EventIndex:
+        if self._index is None:
+            raise NotFound(_OFF)
+        return self._index
+
+
+def _shown(count: Count) -> dict[str, str | int]:
+    start = (_EPOCH + timedelta(microseconds=count.start)).isoformat().replace("+00:00", "Z")
+    return {"bucket": start, "event_type": count.event_type, "count": count.number}
+
+
+def _json(body: bytes, *, status: int = 200, location: str | None = None, lag: int = 0) -> web.Response:
+    response = web.Response(body=body, status=status, content_type="application/json")
+    if location is not None:
+        response.headers[hdrs.LOCATION] = location
+    return _lagging(response, lag)
+
+
+def _lagging(response: web.Response, lag: int) -> web.Response:
+    if lag:
+        response.headers["X-Index-Lag"] = str(lag)
+    return response

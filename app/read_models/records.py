@@ -1,0 +1,81 @@
+"""From a record to a row of the index."""
+
+import re
+import zlib
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from app.event import moment_of
+from app.record import Record
+
+_ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_MOST = 2**63 - 1
+
+
+class _Event(msgspec.Struct, gc=False):
+    """What is asked of an event; others than ours may write what they like."""
+
+    id: Any = None
+    event_type: Any = None
+    timestamp: Any = None
+    aggregate_id: Any = None
+    aggregate_type: Any = None
+    version: Any = None
+    correlation_id: Any = None
+    source: Any = None
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+
+
+def row_of(topic: str, record: Record) -> dict[str, Any] | None:
+    """The event's row; None for a record that is no event: a tombstone, no JSON object, without an id or a type."""
+    value = record.value or b""
+    try:
+        value.decode()
+        event = _decode(value)
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        return None
+    event_id, event_type = event.id, event.event_type
+    if not isinstance(event_id, str) or not _ID.fullmatch(event_id) or not isinstance(event_type, str):
+        return None
+    return {
+        "id": event_id.lower(),
+        "at": _time_of(event.timestamp, record.timestamp_ms),
+        "recorded_ms": record.timestamp_ms,
+        "event_type": event_type,
+        "topic": topic,
+        "aggregate_id": _text(event.aggregate_id),
+        "aggregate_type": _text(event.aggregate_type),
+        "version": event.version if type(event.version) is int and 0 <= event.version <= _MOST else None,
+        "correlation_id": _text(event.correlation_id),
+        "source": _text(event.source),
+        "value": value,
+    }
+
+
+def mark_of(record: Record) -> int:
+    """By which a record is known again: another one at its offset means that the topic was made anew."""
+    return zlib.crc32(record.value or b"", record.timestamp_ms & 0xFFFFFFFF)
+
+
+def microseconds(moment: datetime) -> int:
+    """Since the epoch."""
+    return round(moment.timestamp()) * 1_000_000 if not moment.microsecond else _exactly(moment)
+
+
+def _exactly(moment: datetime) -> int:
+    return round(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
+
+
+def _time_of(timestamp: Any, recorded_ms: int) -> int:
+    try:
+        return microseconds(moment_of(timestamp))
+    except ValueError:
+        return recorded_ms * 1000
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
