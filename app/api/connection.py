@@ -85,7 +85,7 @@ class Connection(RequestHandler):
             if self._messages:
                 self._body = self._messages[-1][1]
                 self._break_off()
-        elif in_head and data and not self._upgraded:
+        elif in_head and data and not self._messages and not self._upgraded:  # else it may be whole, and wait unparsed
             self._head_goes_on(len(data))
 
     def _break_off(self) -> None:

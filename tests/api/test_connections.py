@@ -111,3 +111,10 @@ async def test_an_idle_connection_is_no_slow_head(start):
             await asyncio.sleep(0.3)
             writer.write(HEAD + b"\r\n")
             assert (await answer(reader))[0] == 200
+
+
+async def test_many_requests_at_once_are_no_large_head(start):
+    async with start(bounds=Bounds(head_seconds=0.2)) as client, connection(client) as (reader, writer):
+        writer.write((HEAD + b"X: %s\r\n\r\n" % (b"a" * 500)) * 2000)
+        for _ in range(2000):
+            assert (await answer(reader))[0] == 200
