@@ -4,7 +4,10 @@ import uuid
 
 import pytest
 from conftest import running
-from samples import generic
+from samples import CANARY, generic
+
+from app.door.key_file import edit_keys
+from app.door.keys import Key, digest
 
 DEFAULT = "sample-stream.events"
 
@@ -200,3 +203,23 @@ async def test_no_more_than_the_bound_is_kept_and_the_oldest_go(tmp_path):
             await ids(client)
         assert len(await ids(client)) == 2
         assert posted[-1] in await ids(client)
+
+
+async def test_a_key_finds_only_what_it_may_read(tmp_path):
+    scopes = {"reader": "consume:sample-stream.*", "writer": "produce:*.*", "other": "consume:other.*", "all": "admin"}
+    keys = [Key(name, (digest(CANARY).hex(),), (scope,)) for name, scope in scopes.items()]
+    edit_keys(tmp_path / "keys.json", lambda _: keys)
+    database = f"sqlite:///{tmp_path}/views.db"
+    async with running(DATABASE_URL=database, API_KEYS_FILE=str(tmp_path / "keys.json")) as client:
+        headers = {name: {"X-API-Key": f"gw_{name}_{CANARY}"} for name in scopes}
+        event = {"id": str(uuid.uuid4()), "event_type": "t", "payload": {}}
+        assert (await client.post("/events", event, headers=headers["reader"])).status == 403
+        posted = await client.post("/events", event, headers=headers["writer"])
+        guess = event | {"event_type": "guess"}
+        repeated = await client.post("/events", guess, headers=headers["writer"])
+        assert (repeated.status, repeated.body["event_type"]) == (200, "guess")  # not what is stored
+        for name, sees in {"reader": True, "all": True, "writer": False, "other": False}.items():
+            assert len((await client.get("/events", headers=headers[name])).body) == sees, name
+            assert len((await client.get("/events/summary", headers=headers[name])).body) == sees, name
+            shown = await client.get(posted.headers["Location"], headers=headers[name])
+            assert shown.status == (200 if sees else 404), name

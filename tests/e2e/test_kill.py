@@ -39,6 +39,18 @@ def read(url: str) -> dict[tuple[int, int], str]:
     return found
 
 
+def indexed(url: str) -> list[str]:
+    """The ids that `/events` tells, page by page, once it has read all of the log."""
+    found: list[str] = []
+    path = "/events?limit=1000"
+    while path:
+        with urllib.request.urlopen(url + path, timeout=60) as answer:
+            assert answer.headers["X-Index-Lag"] is None
+            found += [event["id"] for event in json.load(answer)]
+            path = (answer.headers["Link"] or "").partition("<")[2].partition(">")[0]
+    return found
+
+
 def writer(url: str, acknowledged: dict[str, tuple[int, int]], unanswered: list[list[dict]]) -> None:
     while True:
         events = [generic(n, id=str(uuid.uuid4())) for n in range(random.choice([1, 3, 20]))]
@@ -64,12 +76,15 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path):
             process.wait(10)
             for thread in threads:
                 thread.join(30)
-        with serving(tmp_path, POLL_MAX_COUNT="10000") as (url, _):
+        with serving(tmp_path, POLL_MAX_COUNT="10000", EVENT_INDEX_WAIT_MS="25000") as (url, _):
             for events in unanswered:  # what a client does that saw no answer: the same again
                 for item in post(url, events):
                     acknowledged[item["event_id"]] = (item["partition"], item["offset"])
             found = read(url)
+            index = indexed(url)
         lost = [event_id for event_id, place in acknowledged.items() if found.get(place) != event_id]
         assert lost == [], f"seed {SEED}"
         assert len(found) == len(set(found.values())) == len(acknowledged), f"seed {SEED}"
+        assert len(index) == len(acknowledged), f"seed {SEED}"
+        assert set(index) == set(acknowledged), f"seed {SEED}"
         print(f"kill {number}: {len(acknowledged)} acknowledged so far, {len(unanswered)} requests cut off, 0 lost")

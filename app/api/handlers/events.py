@@ -54,7 +54,7 @@ class Events:
             raise outcome.error
         value, status = event.value, HTTPStatus.CREATED
         if outcome.duplicate:
-            stored, _ = await index.get(event.id, call.identity.scopes, call.deadline)
+            stored, _ = await index.get(event.id, call.identity.scopes.readable, call.deadline)
             value, status = stored or value, HTTPStatus.OK
         return _json(value, status=status, location=f"/events/{event.id}")
 
