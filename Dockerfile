@@ -12,7 +12,8 @@ FROM python:3.13-slim
 RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin sluice \
     && install -d -o sluice -g sluice /data
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 BROKER_URL=sqlite:////data/log.db LOG_FORMAT=json
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 BROKER_URL=sqlite:////data/log.db \
+    DATABASE_URL=sqlite:////data/views.db LOG_FORMAT=json
 USER 1000:1000
 WORKDIR /home/sluice
 VOLUME /data

@@ -309,6 +309,6 @@ def _one_line(error: ValidationError, values: Mapping[str, Any]) -> str:
     if not first["loc"]:
         return reason
     name = str(first["loc"][0])
-    secret = "password" in name or name in ("broker_url", "database_url", "api_key")
+    secret = "password" in name or name in ("broker_url", "database_url", "redis_url", "api_key")
     shown = "the value given (not shown)" if secret else repr(values.get(name))
     return f"{name.upper()}: {shown} is refused, it {reason}"

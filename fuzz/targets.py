@@ -18,7 +18,7 @@ import msgspec
 from yarl import URL
 
 from app.addresses import TrustedProxies, network_of
-from app.api import parsing, parsing_offsets
+from app.api import parsing, parsing_offsets, parsing_topics
 from app.api.middleware.compression import ENCODERS, negotiate
 from app.api.strict import head_of, strict_json
 from app.door.key_file import BadKeyFile, read_keys
@@ -147,13 +147,13 @@ def _query(data: bytes) -> Mapping[str, str]:
 def admin(data: bytes) -> None:
     """Bodies about streams, topics and offsets."""
     with refusals():
-        assert isinstance(parsing.stream_name(data), str)
+        assert isinstance(parsing_topics.stream_name(data), str)
     with refusals():
-        name, spec = parsing.topic_spec("orders", data)
+        name, spec = parsing_topics.topic_spec("orders", data)
         assert spec.name == name.full
         check_embedded(spec)
     with refusals():
-        partitions, configs = parsing.topic_change(data)
+        partitions, configs = parsing_topics.topic_change(data)
         assert partitions is None or 1 <= partitions <= 1000
         assert all(isinstance(value, str) for value in configs.values())
     with refusals():

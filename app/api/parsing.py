@@ -13,7 +13,6 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    StringConstraints,
     TypeAdapter,
     ValidationError,
     with_config,
@@ -27,9 +26,8 @@ from app.errors import BadRequest, Detail, SluiceError, ValidationFailed
 from app.event import EncodedEvent, Event, EventEncoder
 from app.gateway.consumer import Poll
 from app.gateway.message import RESERVED_HEADERS, Message
-from app.names import CONSUMER_ID, MAX_NAME, MAX_PARTITIONS, TopicName, consumer_id
+from app.names import CONSUMER_ID, consumer_id
 from app.record import Limit
-from app.topic import CLEANUP_POLICY, RETENTION_BYTES, RETENTION_MS, TopicSpec
 
 MAX_HEADERS = 32
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
@@ -60,17 +58,6 @@ def _digits(value: object) -> object:
     return value
 
 
-def _text_configs(configs: dict[str, Any]) -> dict[str, str]:
-    for name, value in configs.items():
-        if not isinstance(value, str | int | float):
-            raise PydanticCustomError("configs", "{name} must be a text, a number or true or false", {"name": name})
-    return {name: _config_text(value) for name, value in configs.items()}
-
-
-def _config_text(value: str | float | bool) -> str:  # noqa: FBT001  # Kafka writes its booleans in lower case
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 Key = Annotated[str, AfterValidator(_key), Field(json_schema_extra={"minLength": 1, "maxLength": 255})]
 PartitionId = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 ClientHeaders = Annotated[dict[str, str], AfterValidator(_headers)]
@@ -90,7 +77,7 @@ class ShownAs:
         return handler(TypeAdapter(self._kind).core_schema)
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     """Unknown members of a request are refused: a misspelt option must not be lost in silence."""
 
     model_config = ConfigDict(extra="forbid")
@@ -119,7 +106,7 @@ SomeEvents = Annotated[list[Event], Field(min_length=1)]
 SomeMessages = Annotated[list[SendBody], Field(min_length=1)]
 
 
-class BatchBody(_Body):
+class BatchBody(Body):
     """`events` or `messages`, not both."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=either("events", "messages"))
@@ -127,27 +114,6 @@ class BatchBody(_Body):
     events: Annotated[list[Any], ShownAs(SomeEvents)] = Field(default_factory=list)
     messages: Annotated[list[Any], ShownAs(SomeMessages)] = Field(default_factory=list)
     partition_key: Key | None = None
-
-
-NewName = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME})]
-
-
-class StreamBody(_Body):
-    name: NewName
-
-
-class TopicChangeBody(_Body):
-    partitions: Annotated[int, Field(strict=True, ge=1, le=MAX_PARTITIONS)] | None = None
-    retention_ms: Annotated[int, Field(strict=True, ge=-1, lt=2**63)] | None = None
-    retention_bytes: Annotated[int, Field(strict=True, ge=-1, lt=2**63)] | None = None
-    cleanup_policy: Annotated[str, StringConstraints(min_length=1)] | None = None
-    configs: Annotated[dict[str, Any], AfterValidator(_text_configs)] = {}
-
-
-class TopicBody(TopicChangeBody):
-    name: NewName
-    partitions: Annotated[int, Field(strict=True, ge=1, le=MAX_PARTITIONS)] = 1
-    replication_factor: Annotated[int, Field(strict=True, ge=1, lt=2**15)] | None = None
 
 
 class PollQuery(BaseModel):
@@ -265,37 +231,6 @@ def poll_query(query: Mapping[str, str], *, most: int) -> Poll:
 def wants_partial(query: Mapping[str, str]) -> bool:
     """Whether a batch may be taken in part. Raises ValidationFailed."""
     return checked(BatchQuery.model_validate, dict(query)).partial
-
-
-def stream_name(body: bytes) -> str:
-    """The name of the stream to create. Raises BadRequest, ValidationFailed."""
-    return checked(StreamBody.model_validate, strict_json(body)).name
-
-
-def topic_spec(stream: str, body: bytes) -> tuple[TopicName, TopicSpec]:
-    """The topic to create. Raises BadRequest, ValidationFailed."""
-    asked = checked(TopicBody.model_validate, strict_json(body))
-    name = TopicName.create(stream, asked.name)
-    return name, TopicSpec(name.full, asked.partitions, _configs(asked), asked.replication_factor)
-
-
-def topic_change(body: bytes) -> tuple[int | None, Mapping[str, str]]:
-    """Partitions and configurations that a topic shall have. Raises BadRequest, ValidationFailed."""
-    asked = checked(TopicChangeBody.model_validate, strict_json(body))
-    return asked.partitions, _configs(asked)
-
-
-def _configs(asked: TopicChangeBody) -> dict[str, str]:
-    configs: dict[str, str] = dict(asked.configs)
-    shortcuts = {
-        RETENTION_MS: asked.retention_ms,
-        RETENTION_BYTES: asked.retention_bytes,
-        CLEANUP_POLICY: asked.cleanup_policy,
-    }
-    for config, value in shortcuts.items():
-        if value is not None and configs.setdefault(config, str(value)) != str(value):
-            raise ValidationFailed.of(f"configs.{config}", f"says {configs[config]!r}, its field says {str(value)!r}")
-    return configs
 
 
 def _document(body: bytes) -> tuple[Any, bytes]:

@@ -17,6 +17,8 @@ import pytest
 from app.door.limits import Demand, LocalLimiter
 from app.door.moments import Moments
 from app.door.redis_limits import AWAY_SECONDS, DEADLINE_SECONDS, RedisLimiter, open_redis_limiter
+from app.errors import ConfigError
+from app.settings import load_settings
 from app.telemetry.metrics import Metrics
 
 
@@ -128,3 +130,10 @@ async def test_a_gateway_starts_and_limits_while_there_is_no_redis(start, tmp_pa
     async with start(REDIS_URL=url, RATE_LIMIT_RPS="0.01", RATE_LIMIT_BURST="2") as client:
         assert [(await client.get("/streams")).status for _ in range(3)] == [200, 200, 429]
         assert b"sluice_limit_fallbacks_total 3.0" in (await client.get("/metrics")).body
+
+
+@pytest.mark.parametrize("url", ["http://:hidden@redis", "redis://:hidden@redis:port"])
+def test_a_url_that_is_none_stops_the_start_without_showing_its_password(url):
+    with pytest.raises(ConfigError, match="REDIS_URL") as refused:
+        load_settings({"REDIS_URL": url})
+    assert "hidden" not in str(refused.value)

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from app.api import parsing, responses
+from app.api import parsing_topics, responses
 from app.api.body import read_body
 from app.api.state import CALL, topic_of
 from app.gateway.catalog import Catalog
@@ -19,14 +19,14 @@ class Streams:
 
     async def create_stream(self, request: web.Request) -> web.Response:
         deadline = request[CALL].deadline
-        name = parsing.stream_name((await read_body(request, most=self._most_bytes)).data)
+        name = parsing_topics.stream_name((await read_body(request, most=self._most_bytes)).data)
         stream = await deadline.run(self._catalog.create_stream(name, deadline))
         return responses.json_response(responses.stream_body(stream), status=HTTPStatus.CREATED)
 
     async def create_topic(self, request: web.Request) -> web.Response:
         deadline = request[CALL].deadline
         body = await read_body(request, most=self._most_bytes)
-        name, spec = parsing.topic_spec(request.match_info["stream"], body.data)
+        name, spec = parsing_topics.topic_spec(request.match_info["stream"], body.data)
         topic = await deadline.run(self._catalog.create_topic(name, spec, deadline))
         return responses.json_response(responses.topic_body(topic), status=HTTPStatus.CREATED)
 
@@ -57,7 +57,7 @@ class Streams:
         return responses.json_response(responses.topic_body(topic))
 
     async def alter_topic(self, request: web.Request) -> web.Response:
-        partitions, configs = parsing.topic_change((await read_body(request, most=self._most_bytes)).data)
+        partitions, configs = parsing_topics.topic_change((await read_body(request, most=self._most_bytes)).data)
         work = self._catalog.alter_topic(topic_of(request), partitions, configs)
         return responses.json_response(responses.topic_body(await request[CALL].deadline.run(work)))
 

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.api.openapi import answers
-from app.api.parsing import BatchBody, BatchQuery, PollQuery, SendBody, StreamBody, TopicBody, TopicChangeBody
+from app.api.parsing import BatchBody, BatchQuery, PollQuery, SendBody
 from app.api.parsing_events import EventsQuery, SummaryQuery
 from app.api.parsing_offsets import ConsumerQuery, OffsetsBody, OffsetsQuery
+from app.api.parsing_topics import StreamBody, TopicBody, TopicChangeBody
 from app.event import PlainEvent
 
 ANY = (400, 401, 403, 429, 500, 503, 504)
