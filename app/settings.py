@@ -6,7 +6,6 @@ An empty value counts as unset. `.env.example` documents every variable.
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from app.addresses import TrustedProxies
 from app.broker_url import BrokerUrl, KafkaUrl, parse_broker_url, parse_database_url
+from app.config_file import read_config
 from app.errors import ConfigError, ValidationFailed
 from app.names import MAX_PARTITIONS, check_new_name
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]*):([0-9]{1,5})")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s,]+")
-_PLACEHOLDER = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _LEVELS = {"debug", "info", "warning", "error", "critical"}
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -258,7 +257,7 @@ def load_settings(
 ) -> Settings:
     """Settings from all sources. Raises ConfigError with one line that names variable, value and what is expected."""
     known = Settings.model_fields
-    from_file = _toml(config, environ) if config else {}
+    from_file = read_config(config, environ, known) if config else {}
     from_dotenv = dotenv_values(dotenv, interpolate=False) if dotenv and dotenv.is_file() else {}
     values: dict[str, Any] = {}
     for source in (from_file, from_dotenv, environ):
@@ -269,38 +268,6 @@ def load_settings(
         return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_one_line(error, values)) from None
-
-
-def _toml(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The file's values under their variables' names: `[kafka] ssl_cafile` is `KAFKA_SSL_CAFILE`."""
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"--config: {str(path)!r} can't be used, expected a TOML file: {error}") from None
-    values: dict[str, Any] = {}
-    for name, value in _flat(tree):
-        if name.lower() not in Settings.model_fields:
-            raise ConfigError(f"{name}: {value!r} in {path} sets nothing, expected the name of a setting")
-        values[name] = _filled(name, value, environ) if isinstance(value, str) else value
-    return values
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    pairs: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        name = f"{prefix}{key}".upper()
-        pairs += _flat(value, f"{name}_") if isinstance(value, dict) else [(name, value)]
-    return pairs
-
-
-def _filled(name: str, text: str, environ: Mapping[str, str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        found = environ.get(match[1]) or match[2]
-        if found is None:
-            raise ConfigError(f"{name}: '{match[0]}' is unset, expected {match[1]} in the environment")
-        return found
-
-    return _PLACEHOLDER.sub(value, text)
 
 
 def _one_line(error: ValidationError, values: Mapping[str, Any]) -> str:

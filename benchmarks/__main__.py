@@ -15,6 +15,7 @@ import kafka_server
 from benchmarks.chain import chain
 from benchmarks.door import door
 from benchmarks.embedded import embedded
+from benchmarks.index import index
 from benchmarks.kafka import kafka
 from benchmarks.requests import CONNECTIONS, SINGLES
 
@@ -23,6 +24,7 @@ SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "kafka": kafka,
     "door": door,
     "chain": chain,
+    "index": index,
 }
 
 

@@ -18,7 +18,7 @@ import msgspec
 from yarl import URL
 
 from app.addresses import TrustedProxies, network_of
-from app.api import parsing, parsing_offsets, parsing_topics
+from app.api import parsing, parsing_events, parsing_offsets, parsing_topics
 from app.api.middleware.compression import ENCODERS, negotiate
 from app.api.strict import head_of, strict_json
 from app.door.key_file import BadKeyFile, read_keys
@@ -136,6 +136,23 @@ def query(data: bytes) -> None:
         assert parsing.wants_partial(read) in (True, False)
     with refusals():
         assert consumer_id(parsing_offsets.offsets_query(read).consumer_id)
+
+
+def events(data: bytes) -> None:
+    """A question for events has sane bounds, and a cursor that is taken is one that is given."""
+    read = _query(data)
+    with refusals():
+        asked = parsing_events.events_query(read)
+        assert 1 <= asked.limit <= 1000
+        assert asked.start is None or asked.end is None or asked.start <= asked.end
+        for bound in (asked.start, asked.end):
+            assert bound is None or abs(bound) < 2**62
+        if asked.after is not None:
+            assert abs(asked.after.at) < 2**62
+            again = parsing_events.cursor_of(asked.after, descending=asked.descending)
+            assert parsing_events.read_cursor(again, descending=asked.descending) == asked.after
+    with refusals():
+        parsing_events.summary_query(read)
 
 
 def _query(data: bytes) -> Mapping[str, str]:
@@ -266,5 +283,5 @@ def http(data: bytes) -> None:
 
 
 _DOOR = (encodings, forwarded, networks, keys, scopes, key_file, http)
-_ALL = (names, event, built_event, batch, ndjson, query, admin, strict, *_DOOR)
+_ALL = (names, event, built_event, batch, ndjson, query, events, admin, strict, *_DOOR)
 TARGETS: Mapping[str, Callable[[bytes], None]] = {target.__name__: target for target in _ALL}
