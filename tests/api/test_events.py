@@ -223,3 +223,26 @@ async def test_a_key_finds_only_what_it_may_read(tmp_path):
             assert len((await client.get("/events/summary", headers=headers[name])).body) == sees, name
             shown = await client.get(posted.headers["Location"], headers=headers[name])
             assert shown.status == (200 if sees else 404), name
+
+
+async def test_what_was_acknowledged_is_in_the_very_next_answer_on_every_broker(broker_url, tmp_path):
+    database = f"sqlite:///{tmp_path}/views.db"
+    stream = f"s{uuid.uuid4().hex[:12]}"
+    async with running(BROKER_URL=broker_url, DATABASE_URL=database, DEFAULT_STREAM=stream) as client:
+        for n in range(10):
+            posted = await post(client, timestamp=n)
+            found = await client.get("/events?order=desc&limit=1")
+            assert "X-Index-Lag" not in found.headers
+            assert [event["id"] for event in found.body] == [posted]
+
+
+async def test_a_listed_topic_that_is_missing_is_waited_for_and_not_made(tmp_path):
+    database = f"sqlite:///{tmp_path}/views.db"
+    async with running(DATABASE_URL=database, EVENT_INDEX_TOPICS="later.topic") as client:
+        assert await ids(client) == []
+        assert (await client.get("/streams/later")).status == 404
+        await client.post("/streams", {"name": "later"})
+        await client.post("/streams/later/topics", {"name": "topic"})
+        event = generic(1, id=str(uuid.uuid4()))
+        await client.post("/streams/later/topics/topic/messages", {"event": event})
+        assert await ids(client) == [event["id"]]
