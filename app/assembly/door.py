@@ -16,7 +16,6 @@ from app.door.key_watch import KeyWatch
 from app.door.keyring import ANYBODY, Identify, Keyring
 from app.door.limits import Limiter, LocalLimiter
 from app.door.moments import Moments
-from app.door.redis_limits import open_redis_limiter
 from app.names import TopicName
 from app.settings import Settings
 from app.telemetry.logs import get_logger
@@ -60,6 +59,8 @@ async def open_limiter(settings: Settings, metrics: Metrics, shared: Path | None
     if settings.redis_url is None:
         yield local
         return
+    from app.door.redis_limits import open_redis_limiter  # noqa: PLC0415  # 6 MiB, which most do without
+
     async with open_redis_limiter(settings.redis_url.get_secret_value(), local, metrics, time.monotonic) as limiter:
         yield limiter
 

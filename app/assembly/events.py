@@ -5,15 +5,9 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.broker import Log
 from app.errors import ResourceUnavailable
 from app.event_index import EventIndex
-from app.read_models.events import EventTable, Keep
-from app.read_models.index import SqlEventIndex
-from app.read_models.projector import Projector
-from app.read_models.tables import open_database
 from app.settings import Settings
 
 _READERS = 2
@@ -25,6 +19,14 @@ async def open_index(settings: Settings, log: Log) -> AsyncIterator[EventIndex |
     if settings.database is None:
         yield None
         return
+    # SQLAlchemy takes 11 MiB, which a gateway without an index does without.
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    from app.read_models.events import EventTable, Keep  # noqa: PLC0415
+    from app.read_models.index import SqlEventIndex  # noqa: PLC0415
+    from app.read_models.projector import Projector  # noqa: PLC0415
+    from app.read_models.tables import open_database  # noqa: PLC0415
+
     try:
         engine = open_database(settings.database)
     except (OSError, SQLAlchemyError) as error:
