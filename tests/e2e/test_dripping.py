@@ -12,6 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from gateways import serving
 
 COUNT = int(os.environ.get("DRIPPING", "200"))
@@ -86,6 +87,7 @@ def at(sorted_values: list[float], share: float) -> float:
     return sorted_values[int(share * len(sorted_values))] * 1000
 
 
+@pytest.mark.timeout(600)
 def test_others_are_served_while_many_drip(tmp_path: Path):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, COUNT * 2 + 500)), hard))
