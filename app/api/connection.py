@@ -66,11 +66,12 @@ class Connection(RequestHandler):
         if most and self._server.open > self._bounds.unanswered:
             self._refused("too_many_connections")
             self.force_close()
-        elif most and self._server.open > most:
+        elif most and self._server.served > most:
             self._refuse("too_many_connections", Overloaded(f"there are {most} connections, no more are taken"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._head_came()
+        self._server.refused_open.discard(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -118,6 +119,7 @@ class Connection(RequestHandler):
         """Answer with the error behind what is being answered, and read nothing more."""
         self._refused(reason)
         self._shut = True
+        self._server.refused_open.add(self)
         self._head_came()
         rest = StreamReader(self, _UNREAD_BYTES, loop=self._loop)  # never ends: so aiohttp lingers before it closes
         self._messages.append((_ErrInfo(status=400, exc=error, message=""), rest))

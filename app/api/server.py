@@ -59,6 +59,8 @@ class Server(web.Server):
         self._new_id = new_id
         self._bounds = bounds
         self._refused = refused
+        self.refused_open: set[Connection] = set()
+        """They are answered and read no more, and stay so long that their clients can read the answer."""
 
     def __call__(self) -> RequestHandler:
         return Connection(
@@ -74,6 +76,11 @@ class Server(web.Server):
     def open(self) -> int:
         """How many connections there are."""
         return len(self._connections)
+
+    @property
+    def served(self) -> int:
+        """How many of them were not refused."""
+        return self.open - len(self.refused_open)
 
     def _make_request(
         self,

@@ -28,9 +28,9 @@ async def answer(reader) -> tuple[int, dict[str, str], bytes]:
     return int(head[0].split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
 
 
-async def refused(reader) -> tuple[int, str, dict[str, str]]:
+async def refused(reader, answered=None) -> tuple[int, str, dict[str, str]]:
     """The one answer behind which the connection ends."""
-    status, headers, body = await answer(reader)
+    status, headers, body = answered or await answer(reader)
     said = json.loads(body)
     assert said["request_id"] == headers["x-request-id"]
     assert await reader.read() == b""
@@ -78,6 +78,28 @@ async def test_a_head_that_is_too_large_is_refused(client, piece):
     assert await counted(client, "large_head")
 
 
+async def test_a_head_that_grows_too_large_is_refused_before_it_ends(client):
+    async with connection(client) as (reader, writer):
+        for start in range(0, len(LARGE) - 2, 8000):
+            writer.write(LARGE[start : min(start + 8000, len(LARGE) - 2)])
+            await asyncio.sleep(0.01)
+        assert (await refused(reader))[:2] == (400, "bad_request")
+
+
+async def test_whoever_is_refused_takes_no_place(start):
+    """They linger for two seconds, so that their clients can read the answer."""
+    async with start(MAX_CONNECTIONS="2") as client:
+        assert (await client.get("/stats")).status == 200  # this one stays: keep-alive
+        async with connection(client) as (_, writer), connection(client) as (late, _), connection(client) as (later, _):
+            for reader in (late, later):
+                assert (await answer(reader))[0] == 503
+            writer.close()
+            await writer.wait_closed()
+            async with connection(client) as (reader, next_writer):
+                next_writer.write(HEAD + b"\r\n")
+                assert (await answer(reader))[0] == 200
+
+
 async def test_a_large_body_is_no_large_head(client):
     body = b'{"event":{"event_type":"a","payload":{"type":"Generic","data":"%s"}}}' % (b"a" * 200_000)
     sent = b"POST /messages HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -95,13 +117,13 @@ async def test_a_head_that_drips_is_given_up(start, before):
         for _ in range(before):
             writer.write(HEAD + b"\r\n")
             assert (await answer(reader))[0] == 200
-        given_up = asyncio.create_task(refused(reader))
+        given_up = asyncio.create_task(answer(reader))
         for byte in HEAD * 100:
             writer.write(bytes([byte]))
             await asyncio.sleep(0.02)
             if given_up.done():
                 break
-        assert (await given_up)[:2] == (408, "request_timeout")
+        assert (await refused(reader, await given_up))[:2] == (408, "request_timeout")
         assert await counted(client, "slow_head")
 
 

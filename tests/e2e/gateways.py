@@ -1,12 +1,14 @@
 """Gateways as processes of their own, as users run them."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +29,17 @@ def command(folder: Path, *arguments: str, **environ: str) -> subprocess.Popen:
         return subprocess.Popen(
             [sys.executable, "-m", "app", *arguments], cwd=folder, env=env, stdout=log, stderr=subprocess.PIPE
         )
+
+
+def asked(method: str, url: str, body: bytes | None = None) -> tuple[int, dict | list]:
+    """The answer's status and what its JSON says."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.load(refused)
 
 
 def wait_ready(port: int, process: subprocess.Popen, seconds: float = 20) -> None:

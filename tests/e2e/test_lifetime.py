@@ -12,17 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
 
 import pytest
-from gateways import command, failed, free_port, serving
+from gateways import asked, command, failed, free_port, serving
 from samples import CANARY, generic
 
 
 def get(url: str) -> tuple[int, dict]:
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
+    return asked("GET", url)
 
 
 def send(url: str, data: object) -> dict:

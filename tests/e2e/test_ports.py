@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from certificates import authority
-from gateways import command, failed, free_port, serving
+from gateways import asked, command, failed, free_port, serving
 from samples import CANARY
 
 
@@ -113,16 +113,6 @@ def test_metrics_have_a_port_of_their_own_that_needs_no_key(tmp_path):
         assert (nothing.value.code, body["error"], bool(body["request_id"])) == (404, "not_found", True)
 
 
-def asked(method: str, url: str, body: bytes | None = None) -> tuple[int, dict | list]:
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as refused:
-        with refused:
-            return refused.code, json.load(refused)
-
-
 def test_what_administrators_do_is_done_at_their_port_only(tmp_path):
     port = free_port()
     with serving(tmp_path, BROKER_URL="memory://", ADMIN_PORT=str(port)) as (url, _):
@@ -132,3 +122,14 @@ def test_what_administrators_do_is_done_at_their_port_only(tmp_path):
         assert asked("POST", f"http://127.0.0.1:{port}/streams", b'{"name": "shop"}')[0] == 201
         assert asked("GET", f"{url}/streams/shop")[0] == 200
         assert asked("DELETE", f"{url}/streams/shop")[0] == 404
+
+
+def test_it_takes_no_more_connections_than_it_is_told(tmp_path):
+    with serving(tmp_path, BROKER_URL="memory://", MAX_CONNECTIONS="2") as (url, _):
+        port = int(url.rpartition(":")[2])
+        with (
+            socket.create_connection(("127.0.0.1", port), 10),
+            socket.create_connection(("127.0.0.1", port), 10),
+            socket.create_connection(("127.0.0.1", port), 10) as late,
+        ):
+            assert late.recv(64).split()[1] == b"503"
