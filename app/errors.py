@@ -7,7 +7,7 @@ SluiceError                          internal_error
 ├── Forbidden                        forbidden              a valid key without this right
 ├── NotFound                         not_found
 ├── MethodNotAllowed                 method_not_allowed
-├── RequestTooSlow                      request_timeout
+├── RequestTooSlow                   request_timeout
 ├── AlreadyExists                    already_exists
 ├── Conflict                         conflict
 ├── PayloadTooLarge                  payload_too_large

@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -20,6 +20,10 @@ from typing_extensions import TypedDict
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def _email(text: str) -> str:
@@ -56,6 +60,11 @@ def moment_of(value: object) -> datetime:
     except (msgspec.ValidationError, ValueError, OverflowError, OSError):
         pass
     raise PydanticCustomError("timestamp", "must be an RFC 3339 time or a number of seconds since 1970")
+
+
+def microseconds(moment: datetime) -> int:
+    """Since the epoch."""
+    return (moment - EPOCH) // _MICROSECOND
 
 
 UUID_PATTERN = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"

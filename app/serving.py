@@ -50,7 +50,7 @@ def run(
 ) -> int:
     """Serve in this process until a signal; answers the exit code, having said on stderr why it is not 0.
 
-    For workers: the folder of the metrics that all add to, a file descriptor that ends with the parent, and whom to
+    For workers: the folder that all of them share, a file descriptor that ends with the parent, and whom to
     tell once it listens.
     """
     try:
@@ -89,7 +89,7 @@ async def _serve(
         listen = partial(_listen, stack, shared=shared)
         if settings.metrics_port:
             await listen(runner(gateway.metrics_app), host, settings.metrics_port, tls=None)
-        if settings.admin_port:
+        if gateway.admin_app:
             await listen(runner(gateway.admin_app), host, settings.admin_port, tls=tls)
         site = await listen(runner(gateway.app), host, port, tls=tls)
         _take_all_files()

@@ -18,7 +18,7 @@ from app.addresses import TrustedProxies
 from app.broker_url import BrokerUrl, KafkaUrl, parse_broker_url, parse_database_url
 from app.config_file import read_config
 from app.errors import ConfigError, ValidationFailed
-from app.names import MAX_PARTITIONS, check_new_name
+from app.names import MAX_BROKER_NAME, MAX_PARTITIONS, TopicName, check_new_name
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]*):([0-9]{1,5})")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s,]+")
@@ -190,6 +190,8 @@ class Settings(BaseModel):
             raise ValueError("RECONNECT_BASE_DELAY_MS must not be larger than RECONNECT_MAX_DELAY_MS")
         if self.max_inflight_bytes < self.max_request_body_size:
             raise ValueError("MAX_INFLIGHT_BYTES must not be smaller than MAX_REQUEST_BODY_SIZE")
+        if len(self.default.full) > MAX_BROKER_NAME:
+            raise ValueError(f"DEFAULT_STREAM and DEFAULT_TOPIC together have more than {MAX_BROKER_NAME} characters")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("TLS_CERT and TLS_KEY go together: one of them is unset")
         if self.workers > 1 and not isinstance(self.broker, KafkaUrl):
@@ -210,10 +212,14 @@ class Settings(BaseModel):
         return parse_database_url(self.database_url.get_secret_value())
 
     @property
+    def default(self) -> TopicName:
+        """The topic of `/messages` and `/events`."""
+        return TopicName(self.default_stream, self.default_topic)
+
+    @property
     def indexed_topics(self) -> tuple[str, ...]:
         """The topics that `/events` tells of, by the broker's names."""
-        default = f"{self.default_stream}.{self.default_topic}"
-        return tuple(dict.fromkeys(_listed(self.event_index_topics))) or (default,)
+        return tuple(dict.fromkeys(_listed(self.event_index_topics))) or (self.default.full,)
 
     @property
     def paths_without_key(self) -> frozenset[str]:

@@ -16,10 +16,11 @@ import msgspec
 
 from app.brokers.memory import MemoryBroker
 from app.deadline import Deadline
+from app.event import microseconds
 from app.event_index import EventQuery
 from app.read_models.events import EventTable, Keep
 from app.read_models.projector import Projector
-from app.read_models.records import microseconds, row_of
+from app.read_models.records import row_of
 from app.read_models.tables import open_database
 from app.record import NewRecord, Record
 from app.topic import TopicSpec

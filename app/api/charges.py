@@ -1,7 +1,6 @@
 """Limits on what is sent: so many events and so many bytes a second for each caller."""
 
 from app.api.state import Call, caller_of
-from app.door.keyring import UNKNOWN_KEY
 from app.door.limits import Demand, Limiter
 from app.errors import TooManyRequests
 from app.telemetry.metrics import Metrics
@@ -37,5 +36,5 @@ class Charges:
         demands = [Demand(f"{what} {caller}", rate, max(1, rate), cost, debt=True) for what, rate, cost in limited]
         for (what, rate, _), verdict in zip(limited, await self._limiter.take(*demands), strict=True):
             if verdict.wait:
-                self._metrics.refusals.labels(f"{what}_limited", call.identity.name or UNKNOWN_KEY).inc()
+                self._metrics.refused(f"{what}_limited", call.identity.name)
                 raise TooManyRequests(f"too many {what}: {rate:g} a second are allowed", retry_after=verdict.wait)

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -13,10 +13,9 @@ from pydantic_core import PydanticCustomError
 from app.api.parsing import Digits
 from app.api.refusals import checked
 from app.errors import ValidationFailed
-from app.event import moment_of
+from app.event import microseconds, moment_of
 from app.event_index import Bucket, EventQuery, Place
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
 _CURSOR = re.compile(r"([ad])(-?[0-9]{1,18})\.([0-9a-f-]{36})")
 
@@ -129,4 +128,4 @@ def _type(asked: _TimesAndType) -> str | None:
 
 
 def _microseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+    return None if moment is None else microseconds(moment)

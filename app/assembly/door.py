@@ -16,7 +16,6 @@ from app.door.key_watch import KeyWatch
 from app.door.keyring import ANYBODY, Identify, Keyring
 from app.door.limits import Limiter, LocalLimiter
 from app.door.moments import Moments
-from app.names import TopicName
 from app.settings import Settings
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
@@ -53,7 +52,7 @@ async def open_door(settings: Settings) -> AsyncIterator[Door]:
 async def open_limiter(settings: Settings, metrics: Metrics, shared: Path | None) -> AsyncIterator[Limiter]:
     """Counts for all gateways with the same Redis, else for all processes that have the folder `shared`, else for this.
 
-    Raises ConfigError.
+    Raises ValueError, where Redis's client refuses the URL, and OSError.
     """
     local = LocalLimiter(Moments.shared(shared / "limits") if shared else Moments.alone(), time.monotonic)
     if settings.redis_url is None:
@@ -65,17 +64,24 @@ async def open_limiter(settings: Settings, metrics: Metrics, shared: Path | None
         yield limiter
 
 
-def make_guards(settings: Settings, door: Door, rights: Rights, metrics: Metrics, limiter: Limiter) -> Guards:
+class Guarded(NamedTuple):
+    """What the middlewares ask who let requests in."""
+
+    door: Door
+    limiter: Limiter
+
+
+def make_guards(settings: Settings, guarded: Guarded, rights: Rights, metrics: Metrics) -> Guards:
     """The middlewares that let requests in."""
     return Guards(
         cors(settings.origins),
-        identify(door.identify, settings.proxies, in_query=settings.api_key_in_query),
-        limit(limiter, metrics, rps=settings.rate_limit_rps, burst=settings.rate_limit_burst),
+        identify(guarded.door.identify, settings.proxies, in_query=settings.api_key_in_query),
+        limit(guarded.limiter, metrics, rps=settings.rate_limit_rps, burst=settings.rate_limit_burst),
         authorise(
             rights,
             Attempts(time.monotonic),
             metrics,
-            default=TopicName.create(settings.default_stream, settings.default_topic),
+            default=settings.default,
             without_key=settings.paths_without_key,
         ),
     )

@@ -11,7 +11,6 @@ from app.deadline import Clock
 from app.door.keys import MOST_SECRETS, Key, digest, new_secret, split_key
 from app.door.scopes import ALL_SCOPES, NO_SCOPES, Scopes
 
-UNKNOWN_KEY = "_unknown"
 MASTER = "API_KEY"
 """The name of the key that is a setting; no key of a file can have it."""
 
@@ -20,7 +19,7 @@ class Refused(NamedTuple):
     """Why a request is nobody's, and the id of the key whose secret was right, if one was."""
 
     reason: Literal["missing", "wrong", "expired"]
-    key: str = UNKNOWN_KEY
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

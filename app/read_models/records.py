@@ -2,12 +2,11 @@
 
 import re
 import zlib
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from app.event import moment_of
+from app.event import microseconds, moment_of
 from app.record import Record
 
 _ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -59,15 +58,6 @@ def row_of(topic: str, record: Record) -> dict[str, Any] | None:
 def mark_of(record: Record) -> int:
     """By which a record is known again: another one at its offset means that the topic was made anew."""
     return zlib.crc32(record.value or b"", record.timestamp_ms & 0xFFFFFFFF)
-
-
-def microseconds(moment: datetime) -> int:
-    """Since the epoch."""
-    return round(moment.timestamp()) * 1_000_000 if not moment.microsecond else _exactly(moment)
-
-
-def _exactly(moment: datetime) -> int:
-    return round(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
 
 
 def _time_of(timestamp: Any, recorded_ms: int) -> int:

@@ -68,9 +68,9 @@ class Metrics:
         )
         self.send_queue = new.level("sluice_send_queue", "Sends that wait for their acknowledgement.", "livesum")
 
-    def refused(self, reason: str) -> None:
-        """What was no request yet was refused."""
-        self.refusals.labels(reason, UNKNOWN).inc()
+    def refused(self, reason: str, key: str | None = None) -> None:
+        """A request, or what was none yet, was refused; `key` is the name of the one whose secret was right."""
+        self.refusals.labels(reason, key or UNKNOWN).inc()
 
     def follow(self, gauge: Gauge, value: Callable[[], float]) -> None:
         """Let the gauge show what `value` answers: at each exposition, or, with others, at each `sample`."""

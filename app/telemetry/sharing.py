@@ -17,7 +17,7 @@ _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 @contextmanager
 def shared_metrics() -> Iterator[Path]:
-    """A folder for the metrics of all processes that are started from this one meanwhile."""
+    """A folder that all processes share which are started from this one meanwhile: their metrics, and their limits."""
     with tempfile.TemporaryDirectory(prefix="sluice-metrics-") as folder:
         os.environ[_VARIABLE] = folder  # the only way to tell prometheus_client
         try:

@@ -1,6 +1,6 @@
 """The log by attribute: `/events`."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -13,13 +13,13 @@ from app.api.parsing import Parser
 from app.api.responses import json_response
 from app.api.state import CALL
 from app.errors import NotFound
+from app.event import EPOCH
 from app.event_index import Count, EventIndex
 from app.gateway.producer import Producer
 from app.names import TopicName
 from app.record import Failed
 
 _OFF = "this gateway keeps no index of events: set DATABASE_URL=sqlite:///data/views.db to turn it on"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Events:
@@ -91,7 +91,7 @@ class Events:
 
 
 def _shown(count: Count) -> dict[str, str | int]:
-    start = (_EPOCH + timedelta(microseconds=count.start)).isoformat().replace("+00:00", "Z")
+    start = (EPOCH + timedelta(microseconds=count.start)).isoformat().replace("+00:00", "Z")
     return {"bucket": start, "event_type": count.event_type, "count": count.number}
 
 

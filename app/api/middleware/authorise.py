@@ -8,7 +8,7 @@ from aiohttp import web
 from app.addresses import network_of
 from app.api.state import CALL, Handler, Middleware, route_of
 from app.door.attempts import Attempts
-from app.door.keyring import ANYBODY, UNKNOWN_KEY, Identity, Refused
+from app.door.keyring import ANYBODY, Identity, Refused
 from app.door.scopes import Right
 from app.errors import Forbidden, TooManyRequests, Unauthorized
 from app.names import TopicName
@@ -39,15 +39,15 @@ def authorise(
             check(identity, request)
             return await handler(request)
         except Forbidden:
-            metrics.refusals.labels("forbidden", identity.name).inc()
+            metrics.refused("forbidden", identity.name)
             raise
 
     def refuse(refused: Refused, request: web.Request) -> NoReturn:
         wait = 0.0 if refused.reason == "missing" else attempts.wrong_key(network_of(request[CALL].address))
         if wait:
-            metrics.refusals.labels("too_many_wrong", UNKNOWN_KEY).inc()
+            metrics.refused("too_many_wrong")
             raise TooManyRequests("too many invalid API keys came from this address", retry_after=wait)
-        metrics.refusals.labels(*refused).inc()
+        metrics.refused(*refused)
         raise Unauthorized("API key required" if refused.reason == "missing" else "Invalid API key")
 
     def check(identity: Identity, request: web.Request) -> None:

@@ -3,7 +3,6 @@
 from aiohttp import web
 
 from app.api.state import CALL, Call, Handler, Middleware, caller_of
-from app.door.keyring import UNKNOWN_KEY
 from app.door.limits import Demand, Limiter, Verdict
 from app.errors import TooManyRequests
 from app.telemetry.metrics import Metrics
@@ -24,7 +23,7 @@ def limit(limiter: Limiter, metrics: Metrics, *, rps: float, burst: int) -> Midd
             call = request[CALL]
             verdict = call.limit = await _take(limiter, call, rps, burst)
             if verdict is not None and verdict.wait:
-                metrics.refusals.labels("rate_limited", call.identity.name or UNKNOWN_KEY).inc()
+                metrics.refused("rate_limited", call.identity.name)
                 raise TooManyRequests("too many requests", retry_after=verdict.wait)
         return await handler(request)
 

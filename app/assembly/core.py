@@ -1,0 +1,105 @@
+"""The log and the use cases on it: what there is of a gateway before anybody reaches it."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.assembly.door import Door
+from app.assembly.log import make_backoff, make_log, reconnecting
+from app.broker import Log
+from app.errors import ResourceUnavailable
+from app.event import EventEncoder
+from app.gateway.audit import Audit
+from app.gateway.catalog import Catalog, Defaults
+from app.gateway.consumer import Consumer
+from app.gateway.health import Health
+from app.gateway.link import Link
+from app.gateway.periodic import Periodic
+from app.gateway.producer import Producer
+from app.gateway.replication import Replication
+from app.gateway.stats import Stats
+from app.settings import Settings
+from app.telemetry.connection import ConnectionStatus
+from app.telemetry.metrics import Metrics
+
+_FIRST_TRY_SECONDS = 5.0
+_LAST_AUDIT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Core:
+    """What speaks to the log."""
+
+    log: Log
+    link: Link
+    catalog: Catalog
+    encoder: EventEncoder
+    producer: Producer
+    consumer: Consumer
+    trail: Audit
+    replication: Replication
+    health: Health
+    stats: Stats
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, door: Door, metrics: Metrics, new_id: Callable[[], str]) -> AsyncIterator[Core]:
+    """The log is open, or being opened, and watched until the end.
+
+    Raises ResourceUnavailable.
+    """
+    core = _make_core(settings, door, metrics, new_id)
+    beside = (
+        Periodic(core.stats.read, interval=settings.stats_cache_ttl_secs, name="stats"),
+        Periodic(core.replication.look, interval=settings.health_check_interval_secs, name="replication"),
+    )
+    try:
+        await core.link.start(_FIRST_TRY_SECONDS)
+        if settings.startup_require_broker and not core.link.connected:
+            raise ResourceUnavailable("the broker is away, and STARTUP_REQUIRE_BROKER is set")
+        core.trail.start()
+        for work in beside:
+            work.start()
+        yield core
+    finally:
+        for work in beside:
+            await work.stop()
+        await core.trail.stop(_LAST_AUDIT_SECONDS)
+        await core.link.stop()
+
+
+def _make_core(settings: Settings, door: Door, metrics: Metrics, new_id: Callable[[], str]) -> Core:
+    bare = make_log(settings)
+    status = ConnectionStatus(metrics, bare.kind)
+    log = reconnecting(bare, settings, status, metrics) if bare.kind == "kafka" else bare
+    catalog = make_catalog(settings, log)
+    encoder = EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id)
+    trail = Audit(log, encoder, clock=time.time, retention_ms=settings.audit_retention_ms, metrics=metrics)
+    status.watch(trail.broker_changed)
+    door.watch(trail.keys_changed)
+    probe = settings.health_check_interval_secs
+    link = Link(log, catalog, status=status, probe_interval=probe, backoff=make_backoff(settings))
+    replication = Replication(log, always=settings.default.full)
+    return Core(
+        log,
+        link,
+        catalog,
+        encoder,
+        Producer(log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics),
+        Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics),
+        trail,
+        replication,
+        Health(log, connected=lambda: link.connected, unreplicated=lambda: replication.unreplicated),
+        Stats(catalog, interval=settings.stats_cache_ttl_secs, monotonic=time.monotonic),
+    )
+
+
+def make_catalog(settings: Settings, log: Log) -> Catalog:
+    defaults = Defaults(
+        topic=settings.default,
+        partitions=settings.default_partitions,
+        retention_ms=settings.topic_retention_ms,
+    )
+    return Catalog(log, clock=time.time, monotonic=time.monotonic, defaults=defaults)
