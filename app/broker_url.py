@@ -1,4 +1,4 @@
-"""`BROKER_URL`: which log the gateway stands on; and `DATABASE_URL`, in which what is made of it is kept.
+"""`BROKER_URL`: which log the gateway stands on.
 
 `sqlite:///data/log.db` (three slashes: relative to the working directory, four: absolute), `memory://`,
 `kafka://[user:password@]host:port[,host:port…]`.
@@ -47,19 +47,6 @@ def parse_broker_url(text: str) -> BrokerUrl:
     if separator and scheme == "kafka":
         return _kafka(rest.rstrip("/"))
     raise ValueError(f"must be {EXPECTED}")
-
-
-def parse_database_url(text: str) -> Path | None:
-    """The file of `sqlite:///…`; None for `off`. Raises ValueError, whose text never repeats the URL."""
-    if text == "off":
-        return None
-    try:
-        url = parse_broker_url(text)
-    except ValueError:
-        url = None
-    if isinstance(url, SqliteUrl):
-        return url.path
-    raise ValueError("must be sqlite:///path/to/file or off")
 
 
 def _kafka(rest: str) -> KafkaUrl:

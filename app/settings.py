@@ -15,8 +15,9 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from app.addresses import TrustedProxies
-from app.broker_url import BrokerUrl, KafkaUrl, parse_broker_url, parse_database_url
+from app.broker_url import BrokerUrl, KafkaUrl, parse_broker_url
 from app.config_file import read_config
+from app.database_url import DatabaseUrl, parse_database_url
 from app.errors import ConfigError, ValidationFailed
 from app.names import MAX_BROKER_NAME, MAX_PARTITIONS, TopicName, check_new_name
 
@@ -207,8 +208,8 @@ class Settings(BaseModel):
         return self
 
     @property
-    def database(self) -> Path | None:
-        """The file of the read models; None: they are off."""
+    def database(self) -> DatabaseUrl | None:
+        """Where the read models are; None: they are off."""
         return parse_database_url(self.database_url.get_secret_value())
 
     @property

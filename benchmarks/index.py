@@ -18,10 +18,10 @@ from app.brokers.memory import MemoryBroker
 from app.deadline import Deadline
 from app.event import microseconds
 from app.event_index import EventQuery
+from app.read_models.database import sqlite_database
 from app.read_models.events import EventTable, Keep
 from app.read_models.projector import Projector
 from app.read_models.records import row_of
-from app.read_models.tables import open_database
 from app.record import NewRecord, Record
 from app.topic import TopicSpec
 
@@ -44,7 +44,8 @@ class Indexed:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._random = Random(17)
-        self._table = EventTable(open_database(folder / "million.db"), Keep(0, 0))
+        self._table = EventTable(sqlite_database(folder / "million.db"), Keep(0, 0))
+        self._table.prepare()
         self._some: list[str] = []
         for first in range(0, _EVENTS, _PAGE):
             values = [self._value(first + n) for n in range(_PAGE)]
@@ -91,15 +92,15 @@ class Indexed:
             deadline = Deadline(30)
             await log.publish(_TOPIC, records, deadline)
             deadline.close()
-        engine = open_database(self._folder / f"{uuid.uuid4()}.db")
+        database = sqlite_database(self._folder / f"{uuid.uuid4()}.db")
         with ThreadPoolExecutor(1) as writer:
-            projector = Projector(log, EventTable(engine, Keep(0, 0)), writer, topics=[_TOPIC], clock=time.time)
+            projector = Projector(log, EventTable(database, Keep(0, 0)), writer, topics=[_TOPIC], clock=time.time)
             began = time.perf_counter()
-            projector.start()
+            await projector.start(30)
             assert await projector.caught_up({(_TOPIC, 0): _FOLLOWED}, 300) == 0
             took = time.perf_counter() - began
             await projector.stop()
-        engine.dispose()
+        database.close()
         await log.close()
         return _FOLLOWED / took
 

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import kafka_server
+import postgres_server
 import pytest
 from samples import CANARY
 
@@ -58,3 +60,38 @@ def own_kafka() -> Iterator[kafka_server.Server]:
             yield server
     except kafka_server.Unavailable as reason:
         _unavailable(reason)
+
+
+def _no_postgres(reason: Exception) -> None:
+    if os.environ.get("REQUIRE_POSTGRES") == "1":
+        pytest.fail(f"REQUIRE_POSTGRES=1, but {reason}", pytrace=False)
+    pytest.skip(f"POSTGRESQL TESTS ARE LEFT OUT: {reason}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.Server]:
+    """A PostgreSQL server for tests that leave it alone."""
+    try:
+        with postgres_server.running() as server:
+            yield server
+    except postgres_server.Unavailable as reason:
+        _no_postgres(reason)
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[postgres_server.Server]:
+    """A durable PostgreSQL server to try faults on."""
+    try:
+        with postgres_server.running(durable=True) as server:
+            yield server
+    except postgres_server.Unavailable as reason:
+        _no_postgres(reason)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, of each kind that there is."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("postgres").new_database()
+        return url
+    return f"sqlite:///{tmp_path}/views.db"

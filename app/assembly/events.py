@@ -3,14 +3,20 @@
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from typing import TYPE_CHECKING
 
 from app.broker import Log
+from app.database_url import DatabaseUrl, PostgresUrl
 from app.errors import ResourceUnavailable
 from app.event_index import EventIndex
 from app.settings import Settings
 
-_READERS = 2
+if TYPE_CHECKING:
+    from app.read_models.database import Database
+
+_READERS = 4
+_FIRST_TRY_SECONDS = 5.0
 
 
 @asynccontextmanager
@@ -20,28 +26,36 @@ async def open_index(settings: Settings, log: Log) -> AsyncIterator[EventIndex |
         yield None
         return
     # SQLAlchemy takes 11 MiB, which a gateway without an index does without.
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
-
     from app.read_models.events import EventTable, Keep  # noqa: PLC0415
     from app.read_models.index import SqlEventIndex  # noqa: PLC0415
     from app.read_models.projector import Projector  # noqa: PLC0415
-    from app.read_models.tables import open_database  # noqa: PLC0415
 
-    try:
-        engine = open_database(settings.database)
-    except (OSError, SQLAlchemyError) as error:
-        raise ResourceUnavailable(f"DATABASE_URL: the database can't be opened: {type(error).__name__}") from None
-    topics = settings.indexed_topics
-    table = EventTable(engine, Keep(settings.event_index_max_events, settings.event_index_max_age_secs * 1000))
+    topics, database = settings.indexed_topics, _open(settings.database)
+    table = EventTable(database, Keep(settings.event_index_max_events, settings.event_index_max_age_secs * 1000))
     with (
+        closing(database),
         ThreadPoolExecutor(1, thread_name_prefix="index-writer") as writer,
         ThreadPoolExecutor(_READERS, thread_name_prefix="index-reader") as readers,
     ):
         projector = Projector(log, table, writer, topics=topics, clock=time.time)
-        projector.start()
         try:
+            await projector.start(_FIRST_TRY_SECONDS)
             wait = settings.event_index_wait_ms / 1000
             yield SqlEventIndex(log, table, projector, readers, topics=topics, wait=wait)
         finally:
             await projector.stop()
-    engine.dispose()
+
+
+def _open(url: DatabaseUrl) -> "Database":
+    """A file has to be there now; a server may come later. Raises ResourceUnavailable."""
+    from app.read_models.database import DatabaseAway, postgres_database, sqlite_database  # noqa: PLC0415
+
+    if isinstance(url, PostgresUrl):
+        return postgres_database(url, connections=_READERS + 1)
+    try:
+        database = sqlite_database(url.path)
+        database.prepare()
+    except (OSError, DatabaseAway) as error:
+        reason = error.reason if isinstance(error, DatabaseAway) else error.strerror
+        raise ResourceUnavailable(f"DATABASE_URL: the database can't be opened: {reason}") from None
+    return database

@@ -1,16 +1,14 @@
-"""The index's statements. All of this blocks: `index` and `projector` call it in threads."""
+"""The index in its database. All of this blocks: `index` and `projector` call it in threads."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, literal, select, tuple_
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, delete, func, select
 
 from app.event_index import Bucket, Count, EventQuery, FoundEvent, Place
+from app.read_models.database import Database
+from app.read_models.statements import Topics, count_events, in_topics, select_events
 from app.read_models.tables import EVENTS, POSITIONS
-
-MOST_COUNTS = 10_000
-_MICROSECONDS: Mapping[Bucket, int] = {"minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
 
 Partition = tuple[str, int]
 
@@ -30,113 +28,82 @@ class Keep(NamedTuple):
 
 
 class EventTable:
-    """Events and positions, in one database."""
+    """Events and positions, in one database. Every call raises DatabaseAway where it does not answer."""
 
-    def __init__(self, engine: Engine, keep: Keep) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, keep: Keep) -> None:
+        self._database = database
         self._keep = keep
         self._count: int | None = None
 
+    def prepare(self) -> None:
+        """Make the tables, where they are missing, before anything else is asked."""
+        self._database.prepare()
+        self._count = None
+
     def positions(self) -> dict[Partition, Progress]:
-        with self._engine.connect() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(select(POSITIONS)).all()
         return {(row.topic, row.partition): Progress(row.next_offset, row.mark) for row in rows}
 
     def apply(self, rows: Sequence[dict[str, Any]], moved: Mapping[Partition, Progress], now_ms: int) -> None:
         """Add the events whose ids are not there, and note how far the topics were read: both or neither."""
-        with self._engine.begin() as connection:
-            if rows:
-                added = connection.execute(insert(EVENTS).on_conflict_do_nothing(), rows).rowcount
-                if self._count is not None:
-                    self._count += added
+        with self._database.begin() as connection:
+            added = self._add(connection, rows) if rows else 0
             if moved:
-                statement = insert(POSITIONS)
-                changed = {"next_offset": statement.excluded.next_offset, "mark": statement.excluded.mark}
-                connection.execute(
-                    statement.on_conflict_do_update(index_elements=["topic", "partition"], set_=changed),
-                    [{"topic": t, "partition": p, **at._asdict()} for (t, p), at in moved.items()],
-                )
-            self._trim(connection, now_ms)
+                self._move(connection, moved)
+            left = self._trim(connection, added, now_ms)
+        self._count = left
 
     def forget(self, topic: str) -> None:
         """Drop the topic's events with its positions."""
-        with self._engine.begin() as connection:
+        with self._database.begin() as connection:
             connection.execute(delete(EVENTS).where(EVENTS.c.topic == topic))
             connection.execute(delete(POSITIONS).where(POSITIONS.c.topic == topic))
         self._count = None
 
-    def _trim(self, connection: Connection, now_ms: int) -> None:
+    def _add(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+        statement = self._database.insert(EVENTS).on_conflict_do_nothing()
+        return connection.execute(statement.execution_options(preserve_rowcount=True), rows).rowcount
+
+    def _move(self, connection: Connection, moved: Mapping[Partition, Progress]) -> None:
+        statement = self._database.insert(POSITIONS)
+        changed = {"next_offset": statement.excluded.next_offset, "mark": statement.excluded.mark}
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["topic", "partition"], set_=changed),
+            [{"topic": t, "partition": p, **at._asdict()} for (t, p), at in moved.items()],
+        )
+
+    def _trim(self, connection: Connection, added: int, now_ms: int) -> int | None:
+        """Keep to the bounds; answers how many events are left, None where nobody needs to know."""
+        count = None if self._count is None else self._count + added
         if self._keep.age_ms:
             old = EVENTS.c.recorded_ms < now_ms - self._keep.age_ms
             if connection.execute(delete(EVENTS).where(old)).rowcount:
-                self._count = None
+                count = None
         if not self._keep.events:
-            return
-        if self._count is None:
-            self._count = connection.execute(select(func.count()).select_from(EVENTS)).scalar_one()
-        if (over := self._count - self._keep.events) > 0:
+            return None
+        if count is None:
+            count = connection.execute(select(func.count()).select_from(EVENTS)).scalar_one()
+        if (over := count - self._keep.events) > 0:
             oldest = select(EVENTS.c.id).order_by(EVENTS.c.recorded_ms, EVENTS.c.id).limit(over)
             connection.execute(delete(EVENTS).where(EVENTS.c.id.in_(oldest)))
-            self._count -= over
+            return count - over
+        return count
 
-    def find(self, query: EventQuery, topics: Collection[str] | None) -> list[FoundEvent]:
-        with self._engine.connect() as connection:
+    def find(self, query: EventQuery, topics: Topics) -> list[FoundEvent]:
+        """One page, and one event more where there is one."""
+        with self._database.read() as connection:
             rows = connection.execute(select_events(query, topics)).all()
         return [FoundEvent(Place(row.at, row.id), row.value) for row in rows]
 
-    def get(self, event_id: str, topics: Collection[str] | None) -> bytes | None:
-        statement = select(EVENTS.c.value).where(EVENTS.c.id == event_id, *_in_topics(topics))
-        with self._engine.connect() as connection:
+    def get(self, event_id: str, topics: Topics) -> bytes | None:
+        statement = select(EVENTS.c.value).where(EVENTS.c.id == event_id, *in_topics(topics))
+        with self._database.read() as connection:
             value: bytes | None = connection.execute(statement).scalar_one_or_none()
         return value
 
-    def count(self, query: EventQuery, bucket: Bucket, topics: Collection[str] | None) -> list[Count]:
+    def count(self, query: EventQuery, bucket: Bucket, topics: Topics) -> list[Count]:
         """At most `MOST_COUNTS` and one more, oldest first."""
-        width = _MICROSECONDS[bucket]
-        remainder = (EVENTS.c.at % width + width) % width  # of times before 1970, too
-        start = (EVENTS.c.at - remainder).label("start")
-        statement = (
-            select(start, EVENTS.c.event_type, func.count().label("number"))
-            .where(*_conditions(query), *_in_topics(topics))
-            .group_by(start, EVENTS.c.event_type)
-            .order_by(start, EVENTS.c.event_type)
-            .limit(MOST_COUNTS + 1)
-        )
-        with self._engine.connect() as connection:
-            return [Count(row.start, row.event_type, row.number) for row in connection.execute(statement)]
-
-
-def select_events(query: EventQuery, topics: Collection[str] | None) -> Select[Any]:
-    """One page and one event more; `topics` None: of all topics."""
-    conditions = [*_conditions(query), *_in_topics(topics)]
-    order = [EVENTS.c.at, EVENTS.c.id]
-    if query.after is not None:
-        here, there = tuple_(*order), tuple_(literal(query.after.at), literal(query.after.id))
-        conditions.append(here < there if query.descending else here > there)
-    return (
-        select(EVENTS.c.at, EVENTS.c.id, EVENTS.c.value)
-        .where(*conditions)
-        .order_by(*([column.desc() for column in order] if query.descending else order))
-        .limit(query.limit + 1)
-    )
-
-
-def _conditions(query: EventQuery) -> list[ColumnElement[bool]]:
-    c = EVENTS.c
-    equal = ("event_type", "aggregate_id", "aggregate_type", "correlation_id", "source")
-    conditions = [c[name] == value for name in equal if (value := getattr(query, name)) is not None]
-    if query.start is not None:
-        conditions.append(c.at >= query.start)
-    if query.end is not None:
-        conditions.append(c.at <= query.end)
-    if query.from_version is not None:
-        conditions.append(c.version >= query.from_version)
-    if query.to_version is not None:
-        conditions.append(c.version <= query.to_version)
-    return conditions
-
-
-def _in_topics(topics: Collection[str] | None) -> list[ColumnElement[bool]]:
-    if topics is None:
-        return []
-    return [EVENTS.c.topic.in_(sorted(topics))]
+        with self._database.read() as connection:
+            found = connection.execute(count_events(query, bucket, topics))
+            return [Count(row.start, row.event_type, row.number) for row in found]

@@ -11,8 +11,9 @@ from app.errors import SluiceError, ValidationFailed
 from app.event_index import Bucket, Count, EventQuery, FoundEvent
 from app.gateway.sight import Sight, in_sight
 from app.names import TopicName
-from app.read_models.events import MOST_COUNTS, EventTable
+from app.read_models.events import EventTable
 from app.read_models.projector import Projector
+from app.read_models.statements import MOST_COUNTS
 
 _ANSWER_SECONDS = 0.5
 """What is left of the deadline for the answer itself."""

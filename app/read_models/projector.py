@@ -9,6 +9,7 @@ from typing import Any
 from app.broker import Log
 from app.deadline import Clock
 from app.errors import NotFound, SluiceError
+from app.read_models.database import DatabaseAway
 from app.read_models.events import EventTable, Partition, Progress
 from app.read_models.records import mark_of, row_of
 from app.record import Fetched, Limit, Position
@@ -37,11 +38,17 @@ class Projector:
         self._topics = topics
         self._clock = clock
         self._at: dict[Partition, Progress] = {}
+        self._away = False
+        self._begun = asyncio.Event()
         self._moved = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def start(self, seconds: float) -> None:
+        """Return when it knows how far the index is, at the latest after so long."""
         self._task = asyncio.create_task(self._forever(), name="event index")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._begun.wait()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -64,18 +71,35 @@ class Projector:
         while True:
             try:
                 if not known:
-                    self._at = await self._in_writer(self._table.positions)
+                    await self._begin()
                     known = True
-                    await self._forget_unlisted()
                 if not await self._round():
                     await self._news()
                 continue
+            except DatabaseAway as away:
+                self._tell(away)
             except SluiceError:
                 pass  # the log is away, which the link tells of
             except Exception:  # noqa: BLE001  # a mistake of ours, or a full disk: neither may end the index for good
                 _log.exception("the event index can't go on for now")
             known = False  # what was not committed is read again
             await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _begin(self) -> None:
+        """Go on where the database says."""
+        await self._in_writer(self._table.prepare)
+        self._at = await self._in_writer(self._table.positions)
+        if self._away:
+            self._away = False
+            _log.info("the database of the event index is there again")
+        self._begun.set()
+        await self._forget_unlisted()
+
+    def _tell(self, away: DatabaseAway) -> None:
+        """Once, however long it lasts."""
+        if not self._away:
+            self._away = True
+            _log.warning("the database of the event index is away", reason=away.reason)
 
     async def _forget_unlisted(self) -> None:
         for topic in {topic for topic, _ in self._at} - set(self._topics):

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from app.record import Record
 
 _ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _MOST = 2**63 - 1
+_LONGEST = 256
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -44,12 +46,12 @@ def row_of(topic: str, record: Record) -> dict[str, Any] | None:
         "id": event_id.lower(),
         "at": _time_of(event.timestamp, record.timestamp_ms),
         "recorded_ms": record.timestamp_ms,
-        "event_type": event_type,
+        "event_type": key_of(event_type),
         "topic": topic,
         "aggregate_id": _text(event.aggregate_id),
         "aggregate_type": _text(event.aggregate_type),
         "version": event.version if type(event.version) is int and 0 <= event.version <= _MOST else None,
-        "correlation_id": _text(event.correlation_id),
+        "correlation_id": _lower(_text(event.correlation_id)),
         "source": _text(event.source),
         "value": value,
     }
@@ -67,5 +69,15 @@ def _time_of(timestamp: Any, recorded_ms: int) -> int:
         return recorded_ms * 1000
 
 
+def key_of(text: str) -> str:
+    """What a text is found by: itself, unless no database could index it (too long) or hold it (NUL)."""
+    text = text.replace("\x00", "\ufffd")
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…{sha256(text.encode()).hexdigest()}"
+
+
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return key_of(value) if isinstance(value, str) else None
+
+
+def _lower(text: str | None) -> str | None:
+    return text and text.lower()

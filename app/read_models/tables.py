@@ -1,67 +1,64 @@
-"""The tables of the index of events, and the database they are in."""
+"""The tables of the index of events, the same in SQLite and in PostgreSQL."""
 
-from pathlib import Path
-from typing import Any
-
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Engine,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    create_engine,
-    event,
-)
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, MetaData, String, Table
 
 _metadata = MetaData()
+_VERSION = 1
+"""Of the tables below: raise it with them, and those of another version are made anew, and filled from the log."""
+
+_Text = String().with_variant(String(collation="C"), "postgresql")
+"""In the order of its bytes, wherever it is."""
 
 EVENTS = Table(
-    "events",
+    "event_index",
     _metadata,
-    Column("id", String, primary_key=True),
+    Column("id", _Text, primary_key=True),
     Column("at", BigInteger, nullable=False),  # the event's own time, microseconds
     Column("recorded_ms", BigInteger, nullable=False),  # the record's, by which events grow old
-    Column("event_type", String, nullable=False),
-    Column("topic", String, nullable=False),
-    Column("aggregate_id", String),
-    Column("aggregate_type", String),
+    Column("event_type", _Text, nullable=False),
+    Column("topic", _Text, nullable=False),
+    Column("aggregate_id", _Text),
+    Column("aggregate_type", _Text),
     Column("version", BigInteger),
-    Column("correlation_id", String),
-    Column("source", String),
+    Column("correlation_id", _Text),
+    Column("source", _Text),
     Column("value", LargeBinary, nullable=False),
 )
 POSITIONS = Table(
-    "positions",
+    "event_index_positions",
     _metadata,
-    Column("topic", String, primary_key=True),
+    Column("topic", _Text, primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("next_offset", BigInteger, nullable=False),
     Column("mark", BigInteger, nullable=False),  # of the record before it: see `records.mark_of`
 )
+_FORMAT = Table("event_index_format", MetaData(), Column("version", Integer, nullable=False))
 
-Index("events_by_time", EVENTS.c.at, EVENTS.c.id)
-Index("events_by_age", EVENTS.c.recorded_ms, EVENTS.c.id)
-Index("events_by_topic", EVENTS.c.topic, EVENTS.c.at, EVENTS.c.id)
-Index("events_by_type", EVENTS.c.event_type, EVENTS.c.at, EVENTS.c.id)
-for _name in ("aggregate_id", "aggregate_type", "version", "correlation_id", "source"):
-    _column = EVENTS.c[_name]
-    Index(f"events_by_{_name}", _column, EVENTS.c.at, EVENTS.c.id, sqlite_where=_column.is_not(None))
+ATTRIBUTES = ("correlation_id", "aggregate_id", "version", "source", "aggregate_type")
+"""Each with an index of its own; the fewer events one names, as a rule, the earlier it stands."""
 
 
-def open_database(path: Path) -> Engine:
-    """The database in this file, with its tables; folders are made. One thread at a time may write to it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}")
-    event.listen(engine, "connect", _set_up)
-    _metadata.create_all(engine)
-    return engine
+def index_of(name: str) -> str:
+    """What the index that begins with this column is called."""
+    return f"event_index_by_{name}"
 
 
-def _set_up(connection: Any, _record: Any) -> None:
-    """A killed process loses nothing; what a power cut takes is made again from the log."""
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+_order = (EVENTS.c.at, EVENTS.c.id)
+Index(index_of("recorded_ms"), EVENTS.c.recorded_ms, EVENTS.c.id)
+Index(index_of("at"), *_order, EVENTS.c.event_type, EVENTS.c.topic)
+Index(index_of("topic"), EVENTS.c.topic, *_order, EVENTS.c.event_type)
+Index(index_of("event_type"), EVENTS.c.event_type, *_order, EVENTS.c.topic)
+for _name in ATTRIBUTES:
+    _there = EVENTS.c[_name].is_not(None)
+    Index(index_of(_name), EVENTS.c[_name], *_order, sqlite_where=_there, postgresql_where=_there)
+
+
+def make_tables(connection: Connection) -> None:
+    """Those that are missing; where there are some of another version, all of them anew. Nobody else may be at it."""
+    _FORMAT.create(connection, checkfirst=True)
+    if connection.execute(_FORMAT.select()).scalars().all() == [_VERSION]:
+        return
+    _metadata.drop_all(connection)
+    connection.execute(_FORMAT.delete())
+    _metadata.create_all(connection)
+    connection.execute(_FORMAT.insert(), {"version": _VERSION})

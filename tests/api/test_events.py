@@ -13,8 +13,8 @@ DEFAULT = "sample-stream.events"
 
 
 @pytest.fixture
-async def events(tmp_path):
-    async with running(DATABASE_URL=f"sqlite:///{tmp_path}/views.db") as client:
+async def events(database_url):
+    async with running(DATABASE_URL=database_url) as client:
         yield client
 
 
@@ -149,8 +149,8 @@ async def test_turned_off_it_says_how_to_turn_it_on(client):
         assert "DATABASE_URL" in answer.body["message"]
 
 
-async def test_after_a_restart_it_goes_on_where_it_was(tmp_path):
-    urls = {"BROKER_URL": f"sqlite:///{tmp_path}/log.db", "DATABASE_URL": f"sqlite:///{tmp_path}/views.db"}
+async def test_after_a_restart_it_goes_on_where_it_was(tmp_path, database_url):
+    urls = {"BROKER_URL": f"sqlite:///{tmp_path}/log.db", "DATABASE_URL": database_url}
     async with running(**urls) as client:
         first = await post(client, timestamp=1)
         await ids(client)
@@ -167,22 +167,18 @@ async def test_a_lost_index_is_made_again_from_the_log(tmp_path):
         assert await ids(client) == [event_id]
 
 
-async def test_of_another_log_at_the_same_offsets_all_is_indexed_again(tmp_path):
-    database = f"sqlite:///{tmp_path}/views.db"
-    async with running(DATABASE_URL=database) as client:
+async def test_of_another_log_at_the_same_offsets_all_is_indexed_again(database_url):
+    async with running(DATABASE_URL=database_url) as client:
         old = [await post(client) for _ in range(4)]
         assert len(await ids(client)) == 4
-    async with running(DATABASE_URL=database) as client:  # the log was memory: it begins anew
+    async with running(DATABASE_URL=database_url) as client:  # the log was memory: it begins anew
         new = [await post(client, event_type="new") for _ in range(8)]
         assert set(await ids(client)) == set(new)
         assert not set(old) & set(new)
 
 
-async def test_a_deleted_topic_takes_its_events_along(tmp_path):
-    settings = {
-        "DATABASE_URL": f"sqlite:///{tmp_path}/views.db",
-        "EVENT_INDEX_TOPICS": f"{DEFAULT},gone.soon",
-    }
+async def test_a_deleted_topic_takes_its_events_along(database_url):
+    settings = {"DATABASE_URL": database_url, "EVENT_INDEX_TOPICS": f"{DEFAULT},gone.soon"}
     async with running(**settings) as client:
         kept = await post(client)
         await client.post("/streams", {"name": "gone"})
@@ -195,8 +191,8 @@ async def test_a_deleted_topic_takes_its_events_along(tmp_path):
             pass
 
 
-async def test_no_more_than_the_bound_is_kept_and_the_oldest_go(tmp_path):
-    async with running(DATABASE_URL=f"sqlite:///{tmp_path}/views.db", EVENT_INDEX_MAX_EVENTS="2") as client:
+async def test_no_more_than_the_bound_is_kept_and_the_oldest_go(database_url):
+    async with running(DATABASE_URL=database_url, EVENT_INDEX_MAX_EVENTS="2") as client:
         posted = []
         for n in range(4):
             posted.append(await post(client, timestamp=n))
@@ -205,12 +201,11 @@ async def test_no_more_than_the_bound_is_kept_and_the_oldest_go(tmp_path):
         assert posted[-1] in await ids(client)
 
 
-async def test_a_key_finds_only_what_it_may_read(tmp_path):
+async def test_a_key_finds_only_what_it_may_read(tmp_path, database_url):
     scopes = {"reader": "consume:sample-stream.*", "writer": "produce:*.*", "other": "consume:other.*", "all": "admin"}
     keys = [Key(name, (digest(CANARY).hex(),), (scope,)) for name, scope in scopes.items()]
     edit_keys(tmp_path / "keys.json", lambda _: keys)
-    database = f"sqlite:///{tmp_path}/views.db"
-    async with running(DATABASE_URL=database, API_KEYS_FILE=str(tmp_path / "keys.json")) as client:
+    async with running(DATABASE_URL=database_url, API_KEYS_FILE=str(tmp_path / "keys.json")) as client:
         headers = {name: {"X-API-Key": f"gw_{name}_{CANARY}"} for name in scopes}
         event = {"id": str(uuid.uuid4()), "event_type": "t", "payload": {}}
         assert (await client.post("/events", event, headers=headers["reader"])).status == 403
@@ -225,10 +220,9 @@ async def test_a_key_finds_only_what_it_may_read(tmp_path):
             assert shown.status == (200 if sees else 404), name
 
 
-async def test_what_was_acknowledged_is_in_the_very_next_answer_on_every_broker(broker_url, tmp_path):
-    database = f"sqlite:///{tmp_path}/views.db"
+async def test_what_was_acknowledged_is_in_the_very_next_answer_on_every_broker(broker_url, database_url):
     stream = f"s{uuid.uuid4().hex[:12]}"
-    async with running(BROKER_URL=broker_url, DATABASE_URL=database, DEFAULT_STREAM=stream) as client:
+    async with running(BROKER_URL=broker_url, DATABASE_URL=database_url, DEFAULT_STREAM=stream) as client:
         for n in range(10):
             posted = await post(client, timestamp=n)
             found = await client.get("/events?order=desc&limit=1")
@@ -236,9 +230,8 @@ async def test_what_was_acknowledged_is_in_the_very_next_answer_on_every_broker(
             assert [event["id"] for event in found.body] == [posted]
 
 
-async def test_a_listed_topic_that_is_missing_is_waited_for_and_not_made(tmp_path):
-    database = f"sqlite:///{tmp_path}/views.db"
-    async with running(DATABASE_URL=database, EVENT_INDEX_TOPICS="later.topic") as client:
+async def test_a_listed_topic_that_is_missing_is_waited_for_and_not_made(database_url):
+    async with running(DATABASE_URL=database_url, EVENT_INDEX_TOPICS="later.topic") as client:
         assert await ids(client) == []
         assert (await client.get("/streams/later")).status == 404
         await client.post("/streams", {"name": "later"})

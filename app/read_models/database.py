@@ -1,0 +1,126 @@
+"""The database that the index of events is in: opened, and what its errors mean."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+
+from app.database_url import PostgresUrl
+from app.errors import Unavailable
+from app.read_models.tables import make_tables
+
+_POSTGRES_SESSION = (
+    "SET statement_timeout = '60s'",
+    "SET idle_in_transaction_session_timeout = '10s'",  # of a process that hangs: its locks go to the next one
+    "SET plan_cache_mode = force_custom_plan",  # filters differ too much for one plan
+)
+_POSTGRES = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+_LOCK = 0x51_0CE  # nobody else's, we hope: who makes tables does so alone
+
+
+class DatabaseAway(Unavailable):
+    """The database does not answer, or not as one; `reason` is for the log, never for a client."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the index of events can't be read now: its database does not answer")
+        self.reason = reason
+
+
+class Database:
+    """Transactions on the one, and statements in its dialect. Safe from several threads, one of which may write."""
+
+    def __init__(self, engine: Engine, prepare: Callable[[Connection], None], hide: str | None = None) -> None:
+        self._engine = engine
+        self._prepare = prepare
+        self._hide = hide
+        self.dialect = engine.dialect
+        self.insert: Callable[[Table], Any] = (postgresql if engine.name == "postgresql" else sqlite).insert
+
+    def prepare(self) -> None:
+        """Make the tables where there are none. Raises DatabaseAway."""
+        with self.begin() as connection:
+            self._prepare(connection)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction, committed at the end. Raises DatabaseAway."""
+        with self._answering(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Raises DatabaseAway."""
+        with self._answering(), self._engine.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            raise DatabaseAway(self._told(error)) from None
+        except ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) != "42P01":
+                raise
+            raise DatabaseAway("the tables are not there yet") from None
+
+    def _told(self, error: DBAPIError) -> str:
+        reason = next(iter(str(error.orig).splitlines()), type(error.orig).__name__)
+        return reason.replace(self._hide, "***") if self._hide else reason
+
+
+class _Hinted(SQLiteCompiler):
+    """Takes hints, which SQLAlchemy leaves out for SQLite."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+        return text
+
+
+def sqlite_database(path: Path) -> Database:
+    """The database in this file; folders are made. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
+    engine.dialect.statement_compiler = _Hinted
+    event.listen(engine, "connect", partial(_set, statements=("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL")))
+    return Database(engine, make_tables)
+
+
+def postgres_database(url: PostgresUrl, *, connections: int) -> Database:
+    """The database on a server, which need not be there yet."""
+    where = URL.create(
+        "postgresql+psycopg", url.username, url.password, url.host, url.port, url.database, query=url.options
+    )
+    settings = {**_POSTGRES, "application_name": "sluice", "client_encoding": "utf8"}
+    engine = create_engine(
+        where,
+        connect_args={name: value for name, value in settings.items() if name not in url.options},
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", partial(_set, statements=_POSTGRES_SESSION))
+    return Database(engine, _make_postgres_tables, hide=url.password)
+
+
+def _make_postgres_tables(connection: Connection) -> None:
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    if (encoding := connection.exec_driver_sql("SHOW server_encoding").scalar_one()) != "UTF8":
+        raise DatabaseAway(f"its encoding is {encoding}: only in UTF8 it can hold every text")
+    make_tables(connection)
+
+
+def _set(connection: Any, _record: Any, *, statements: tuple[str, ...]) -> None:
+    """SQLite: a killed process loses nothing; what a power cut takes is made again from the log."""
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
