@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 import uuid
 
+import pytest
 from gateways import serving
 from samples import generic
 
@@ -62,12 +63,20 @@ def writer(url: str, acknowledged: dict[str, tuple[int, int]], unanswered: list[
             return
 
 
-def test_what_was_acknowledged_survives_sigkill(tmp_path):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    """What is killed is the gateway; the server of the database goes on."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/views.db"
+    return request.getfixturevalue("own_postgres").new_database()
+
+
+def test_what_was_acknowledged_survives_sigkill(tmp_path, database):
     random.seed(SEED)
     acknowledged: dict[str, tuple[int, int]] = {}
     for number in range(1, ROUNDS + 1):
         unanswered: list[list[dict]] = []
-        with serving(tmp_path, POLL_MAX_COUNT="10000") as (url, process):
+        with serving(tmp_path, POLL_MAX_COUNT="10000", DATABASE_URL=database) as (url, process):
             threads = [threading.Thread(target=writer, args=(url, acknowledged, unanswered)) for _ in range(4)]
             for thread in threads:
                 thread.start()
@@ -76,7 +85,8 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path):
             process.wait(10)
             for thread in threads:
                 thread.join(30)
-        with serving(tmp_path, POLL_MAX_COUNT="10000", EVENT_INDEX_WAIT_MS="25000") as (url, _):
+        patient = {"POLL_MAX_COUNT": "10000", "DATABASE_URL": database, "EVENT_INDEX_WAIT_MS": "25000"}
+        with serving(tmp_path, **patient) as (url, _):
             for events in unanswered:  # what a client does that saw no answer: the same again
                 for item in post(url, events):
                     acknowledged[item["event_id"]] = (item["partition"], item["offset"])
