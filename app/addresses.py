@@ -14,13 +14,17 @@ class TrustedProxies:
         """CIDRs and bare addresses, v4 and v6. Raises ValueError, naming the entry."""
         self._networks = [_network(entry) for entry in entries]
 
+    def __bool__(self) -> bool:
+        """Whether anybody is trusted."""
+        return bool(self._networks)
+
     def client(self, peer: str, forwarded_for: Iterable[str], real_ip: str | None) -> str:
         """The client's address, by the peer's, the values of `X-Forwarded-For` and that of `X-Real-IP`.
 
         Only a trusted peer is listened to. Of `X-Forwarded-For`, from the right, the first that is not trusted counts;
         the leftmost, where all are; the peer, where one on the way is no address.
         """
-        if not self._networks or not self._trusts(_parsed(peer)):
+        if not self._trusts(_parsed(peer)):
             return peer
         hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
         if hops:

@@ -67,7 +67,7 @@ def _request(key: str) -> web.Request:
     match = run(partial(app.router.resolve, request))
     match.add_app(app)
     request._match_info = match  # noqa: SLF001  # as aiohttp's own server does
-    request[CALL] = Call("id")
+    request[CALL] = Call("id", _PATH)
     return request
 
 

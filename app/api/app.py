@@ -3,11 +3,15 @@
 from collections.abc import Callable, Sequence
 
 from aiohttp import hdrs, web
+from multidict import istr
 
 from app.api.body import defer_continue
 from app.api.middleware.cors import expose
 from app.api.routes import Route
 from app.api.state import CALL, REQUEST_ID_HEADER, SECURITY, SERVER_NAME, Handler, Middleware
+
+_LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{what}") for what in ("Limit", "Remaining", "Reset"))
+_EFFECTIVE_TIMEOUT = istr("X-Effective-Timeout")
 
 
 def create_metrics_app(metrics: Handler, middlewares: Sequence[Middleware]) -> web.Application:
@@ -31,16 +35,16 @@ def create_app(
         for name, value in SECURITY.items():
             headers.setdefault(name, value)
         headers.add(hdrs.VARY, hdrs.ORIGIN)
-        if call := request.get(CALL):
-            headers[REQUEST_ID_HEADER] = call.request_id
-            if call.limit is not None:
-                headers["X-RateLimit-Limit"] = str(call.limit.limit)
-                headers["X-RateLimit-Remaining"] = str(call.limit.remaining)
-                headers["X-RateLimit-Reset"] = str(call.limit.reset)
-            if call.allowed_origin is not None:
-                expose(response, call.allowed_origin)
-            if call.effective_timeout is not None:
-                headers["X-Effective-Timeout"] = str(call.effective_timeout)
+        call = request[CALL]
+        headers[REQUEST_ID_HEADER] = call.request_id
+        if call.limit is not None:
+            headers[_LIMIT] = str(call.limit.limit)
+            headers[_REMAINING] = str(call.limit.remaining)
+            headers[_RESET] = str(call.limit.reset)
+        if call.allowed_origin is not None:
+            expose(response, call.allowed_origin)
+        if call.effective_timeout is not None:
+            headers[_EFFECTIVE_TIMEOUT] = str(call.effective_timeout)
         if stopping():
             response.force_close()
             headers[hdrs.CONNECTION] = "close"

@@ -34,7 +34,7 @@ class Charges:
             return
         caller = caller_of(call)
         demands = [Demand(f"{what} {caller}", rate, max(1, rate), cost, debt=True) for what, rate, cost in limited]
-        for (what, rate, _), verdict in zip(limited, await self._limiter.take(*demands), strict=True):
+        for (what, rate, _), verdict in zip(limited, await self._limiter.take_all(*demands), strict=True):
             if verdict.wait:
                 self._metrics.refused(f"{what}_limited", call.identity.name)
                 raise TooManyRequests(f"too many {what}: {rate:g} a second are allowed", retry_after=verdict.wait)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import istr
 
 from app.addresses import network_of
 from app.deadline import Deadline
@@ -28,23 +29,27 @@ __all__ = [
     "topic_of",
 ]
 
-REQUEST_ID_HEADER = "X-Request-Id"
+REQUEST_ID_HEADER = istr("X-Request-Id")
 SERVER_NAME = "sluice"
-SECURITY = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+SECURITY = {istr("X-Content-Type-Options"): "nosniff", hdrs.CACHE_CONTROL: "no-store"}
 """On every answer that does not say otherwise."""
+
+
+UNKNOWN_ROUTE = "_unknown"
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One request on its way. `deadline` and `lease` are there from the deadlines middleware inwards.
+    """One request on its way, by its id and the template of its route.
 
-    `identity` is there from the identify middleware inwards, and until then nobody's; `address` is the client's from
-    there, too. `limit` is what the rate limit says, `allowed_origin` whose web pages may read the answer.
-    `effective_timeout` is in milliseconds, for clients that asked for one. A poll's `delivery` is to be settled once
-    the answer is out, or could not be written.
+    `deadline` and `lease` are there from the deadlines middleware inwards. `identity` is there from the identify
+    middleware inwards, and until then nobody's; `address` is the client's from there, too. `limit` is what the rate
+    limit says, `allowed_origin` whose web pages may read the answer. `effective_timeout` is in milliseconds, for who
+    asked for one. A poll's `delivery` is to be settled once the answer is out, or could not be written.
     """
 
     request_id: str
+    route: str = UNKNOWN_ROUTE
     identity: Identity = NOBODY
     address: str = ""
     limit: Verdict | None = None
@@ -61,7 +66,7 @@ CALL = web.RequestKey("call", Call)
 def route_of(request: web.Request) -> str:
     """The route's template, such as `/streams/{stream}`; never what the client wrote."""
     resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else "_unknown"
+    return resource.canonical if resource is not None else UNKNOWN_ROUTE
 
 
 def caller_of(call: Call) -> str:
@@ -72,7 +77,8 @@ def caller_of(call: Call) -> str:
 
 def client_gone(request: web.Request) -> bool:
     """Whether there is nobody left to answer."""
-    return request.transport is None or request.transport.is_closing()
+    transport = request.transport
+    return transport is None or transport.is_closing()
 
 
 def carries_events(method: str, path: str) -> bool:

@@ -39,7 +39,11 @@ class Verdict(NamedTuple):
 class Limiter(Protocol):
     """Knows what is left of each caller's buckets. A bucket whose rate or size is changed is a new one."""
 
-    async def take(self, *demands: Demand) -> list[Verdict]:
+    async def take(self, demand: Demand) -> Verdict:
+        """Meet the demand if that can be done."""
+        ...
+
+    async def take_all(self, *demands: Demand) -> list[Verdict]:
         """Meet all of the demands, or none of them; a verdict for each."""
         ...
 
@@ -51,36 +55,31 @@ class LocalLimiter:
         self._moments = moments
         self._monotonic = monotonic
 
-    async def take(self, *demands: Demand) -> list[Verdict]:
-        return self.judge(*demands)
-
-    def judge(self, *demands: Demand) -> list[Verdict]:
-        """`take`, which here waits for nothing."""
-        if len(demands) == 1:  # as almost always: the loops below would cost more than all the rest
-            return [self._judge_one(demands[0])]
-        now = self._monotonic()
-        moments = self._moments
-        with moments.held:
-            slots = [moments.slot_of(each.caller, each.rate, each.size, now) for each in demands]
-            empty = [max(moments[slot] - now, 0.0) for slot in slots]
-            waits = list(map(_wait, demands, empty))
-            if not any(waits):
-                for place, (demand, slot) in enumerate(zip(demands, slots, strict=True)):
-                    empty[place] += demand.cost / demand.rate
-                    moments[slot] = now + empty[place]
-        return list(map(verdict, demands, empty, waits))
-
-    def _judge_one(self, demand: Demand) -> Verdict:
+    async def take(self, demand: Demand) -> Verdict:
+        """`take_all` for one, without its loops: every request waits for it."""
         now = self._monotonic()
         moments = self._moments
         with moments.held:
             slot = moments.slot_of(demand.caller, demand.rate, demand.size, now)
-            empty_for = max(moments[slot] - now, 0.0)
+            empty_for = max(moments.full_at[slot] - now, 0.0)
             wait = _wait(demand, empty_for)
             if not wait:
                 empty_for += demand.cost / demand.rate
-                moments[slot] = now + empty_for
+                moments.full_at[slot] = now + empty_for
         return verdict(demand, empty_for, wait)
+
+    async def take_all(self, *demands: Demand) -> list[Verdict]:
+        now = self._monotonic()
+        moments = self._moments
+        with moments.held:
+            slots = [moments.slot_of(each.caller, each.rate, each.size, now) for each in demands]
+            empty = [max(moments.full_at[slot] - now, 0.0) for slot in slots]
+            waits = list(map(_wait, demands, empty))
+            if not any(waits):
+                for place, (demand, slot) in enumerate(zip(demands, slots, strict=True)):
+                    empty[place] += demand.cost / demand.rate
+                    moments.full_at[slot] = now + empty[place]
+        return list(map(verdict, demands, empty, waits))
 
 
 def _wait(demand: Demand, empty_for: float) -> float:

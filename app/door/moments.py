@@ -10,10 +10,11 @@ import math
 import mmap
 import os
 import secrets
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from threading import Lock
 
 SETS = 32_768
 _WAYS = 8
@@ -26,7 +27,7 @@ class Moments:
 
     16 bytes a slot, 4 MiB for the 262,144 of `SETS`. When a bucket comes new and all slots it could have belong to
     such as are not full yet, it shares one with others of its rate and size: no abuser is forgiven for want of room.
-    Use it while it is `held`.
+    Use it while it is `held`. `full_at` has the moments by slot.
     """
 
     def __init__(self, memory: bytearray | mmap.mmap, held: AbstractContextManager[object]) -> None:
@@ -35,7 +36,7 @@ class Moments:
         self._secret = bytes(view[:_SECRET_BYTES])
         half = (len(view) - _SECRET_BYTES) // 2
         self._tags = view[_SECRET_BYTES : _SECRET_BYTES + half].cast("Q")
-        self._moments = view[_SECRET_BYTES + half :].cast("d")
+        self.full_at = view[_SECRET_BYTES + half :].cast("d")
         self._sets = len(self._tags) // _WAYS - 1  # the last is for those who share
         self._tag_of = lru_cache(_CACHED_TAGS)(self._hash)
 
@@ -44,7 +45,7 @@ class Moments:
         """For one process."""
         memory = bytearray(_size(sets))
         memory[:_SECRET_BYTES] = secrets.token_bytes(_SECRET_BYTES)
-        return cls(memory, nullcontext())
+        return cls(memory, Lock())  # nobody waits for it, and it is cheaper than `nullcontext`
 
     @classmethod
     def shared(cls, path: Path, sets: int = SETS) -> "Moments":
@@ -63,7 +64,10 @@ class Moments:
     def slot_of(self, caller: str, rate: float, size: float, now: float) -> int:
         """Where the moment of the caller's bucket of this kind stands, from now on if it was nowhere."""
         tag = self._tag_of(caller, rate, size)
-        slot = self._place(tag, tag % self._sets, now)
+        of_set = tag % self._sets
+        if self._tags[of_set * _WAYS] == tag:  # as nearly always
+            return of_set * _WAYS
+        slot = self._place(tag, of_set, now)
         if slot is not None:
             return slot
         tag = self._tag_of("", rate, size)
@@ -77,18 +81,12 @@ class Moments:
         for slot in range(first, first + _WAYS):
             if self._tags[slot] == tag:
                 return slot
-            if free is None and self._moments[slot] <= now:
+            if free is None and self.full_at[slot] <= now:
                 free = slot
         if free is not None:
             self._tags[free] = tag
-            self._moments[free] = math.nextafter(now, math.inf)  # taken, for whoever looks next
+            self.full_at[free] = math.nextafter(now, math.inf)  # taken, for whoever looks next
         return free
-
-    def __getitem__(self, slot: int) -> float:
-        return self._moments[slot]
-
-    def __setitem__(self, slot: int, moment: float) -> None:
-        self._moments[slot] = moment
 
     def _hash(self, caller: str, rate: float, size: float) -> int:
         name = f"{rate} {size} {caller}"

@@ -90,8 +90,11 @@ class RedisLimiter:
         self._away_until = -math.inf
         self._away = False
 
-    async def take(self, *demands: Demand) -> list[Verdict]:
-        """Meet all of the demands, or none of them; a verdict for each."""
+    async def take(self, demand: Demand) -> Verdict:
+        [found] = await self.take_all(demand)
+        return found
+
+    async def take_all(self, *demands: Demand) -> list[Verdict]:
         if self._monotonic() >= self._away_until:
             try:
                 async with asyncio.timeout(self._deadline):
@@ -110,7 +113,7 @@ class RedisLimiter:
                 figures = list(map(float, answer))
                 return list(map(verdict, demands, figures[::2], figures[1::2]))
         self._metrics.limit_fallbacks.inc()
-        return await self._fallback.take(*demands)
+        return await self._fallback.take_all(*demands)
 
     def _lost(self, error: Exception) -> None:
         self._away_until = self._monotonic() + AWAY_SECONDS

@@ -41,5 +41,6 @@ class Lease:
             self._size = size
 
     def release(self) -> None:
-        self._budget._give_back(self._size)  # noqa: SLF001  # as above
-        self._size = 0
+        if self._size:
+            self._budget._give_back(self._size)  # noqa: SLF001  # as above
+            self._size = 0

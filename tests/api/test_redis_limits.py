@@ -68,8 +68,7 @@ async def stopped(process: subprocess.Popen) -> AsyncIterator[None]:
 
 
 async def one(limits: RedisLimiter, *demand, **how):
-    [verdict] = await limits.take(Demand(*demand, **how))
-    return verdict
+    return await limits.take(Demand(*demand, **how))
 
 
 async def test_it_counts_as_the_local_one_does(redis):
@@ -87,8 +86,8 @@ async def test_debts_are_paid_off_and_of_several_demands_all_are_met_or_none(red
         assert (await one(limits, "large", 0.1, 1, 5, debt=True)).wait == 0
         assert 45 < (await one(limits, "large", 0.1, 1, debt=True)).wait <= 50
         many, few = Demand("many", 0.01, 10, debt=True), Demand("few", 0.01, 1, debt=True)
-        assert [v.wait for v in await limits.take(many, few)] == [0, 0]
-        assert [v.wait > 0 for v in await limits.take(many, few)] == [False, True]
+        assert [v.wait for v in await limits.take_all(many, few)] == [0, 0]
+        assert [v.wait > 0 for v in await limits.take_all(many, few)] == [False, True]
         assert (await one(limits, *many)).remaining == 8
 
 

@@ -1,5 +1,6 @@
 """The limits: what they let through in any stretch of time, what they tell, what they remember."""
 
+import asyncio
 import multiprocessing
 import time
 import tracemalloc
@@ -31,8 +32,7 @@ def limiter(clock) -> LocalLimiter:
 
 
 def one(limiter: LocalLimiter, *demand, **how):
-    [verdict] = limiter.judge(Demand(*demand, **how))
-    return verdict
+    return asyncio.run(limiter.take(Demand(*demand, **how)))
 
 
 def test_a_bucket_is_emptied_at_once_and_fills_slowly(limiter, clock):
@@ -80,8 +80,8 @@ def test_what_is_larger_than_the_bucket_is_a_debt_that_is_paid_off_first(limiter
 
 def test_of_several_demands_all_are_met_or_none(limiter):
     many, few = Demand("many", 1, 10, debt=True), Demand("few", 1, 1, debt=True)
-    assert [v.wait for v in limiter.judge(many, few)] == [0, 0]
-    assert [v.wait > 0 for v in limiter.judge(many, few)] == [False, True]
+    assert [v.wait for v in asyncio.run(limiter.take_all(many, few))] == [0, 0]
+    assert [v.wait > 0 for v in asyncio.run(limiter.take_all(many, few))] == [False, True]
     assert one(limiter, *many).remaining == 8
 
 

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from app.api.parsing_offsets import offsets_query
-from app.api.state import CALL, Handler, Middleware, route_of
+from app.api.state import CALL, Handler, Middleware
 from app.gateway.audit import Audit, Who
 
 _TOPIC = "/streams/{stream}/topics/{topic}"
@@ -30,7 +30,7 @@ def audit(trail: Audit) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
-        if request.method != "GET" and (action := CHANGES.get((request.method, route_of(request)))):
+        if request.method != "GET" and (action := CHANGES.get((request.method, request[CALL].route))):
             _tell(trail, action, request, response)
         return response
 

@@ -6,9 +6,9 @@ from typing import NoReturn
 from aiohttp import web
 
 from app.addresses import network_of
-from app.api.state import CALL, Handler, Middleware, route_of
+from app.api.state import CALL, Call, Handler, Middleware
 from app.door.attempts import Attempts
-from app.door.keyring import ANYBODY, Identity, Refused
+from app.door.keyring import ANYBODY, Refused
 from app.door.scopes import Right
 from app.errors import Forbidden, TooManyRequests, Unauthorized
 from app.names import TopicName
@@ -36,7 +36,7 @@ def authorise(
         try:
             if identity.refused:
                 refuse(identity.refused, request)
-            check(identity, request)
+            check(call, request)
             return await handler(request)
         except Forbidden:
             metrics.refused("forbidden", identity.name)
@@ -50,10 +50,10 @@ def authorise(
         metrics.refused(*refused)
         raise Unauthorized("API key required" if refused.reason == "missing" else "Invalid API key")
 
-    def check(identity: Identity, request: web.Request) -> None:
+    def check(call: Call, request: web.Request) -> None:
         path = request.match_info
-        right = Right.ANY if path.http_exception else rights[request.method, route_of(request)]
-        if not identity.scopes.permit(right, *_place(path, default)):
+        right = Right.ANY if path.http_exception else rights[request.method, call.route]
+        if not call.identity.scopes.permit(right, *_place(path, default)):
             raise Forbidden("this API key does not have the right to do this")
 
     return middleware

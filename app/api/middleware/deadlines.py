@@ -1,13 +1,14 @@
 """Every request has a deadline, which the client may shorten, and a lease on the budget of bytes."""
 
 from aiohttp import web
+from multidict import istr
 
 from app.api.state import CALL, Handler, Middleware
 from app.deadline import Deadlines
 from app.resilience.budget import ByteBudget
 from app.telemetry.logs import get_logger
 
-HEADER = "X-Request-Timeout"
+HEADER = istr("X-Request-Timeout")
 LEAST_MS, MOST_MS = 100, 300_000
 """What may be asked for, in milliseconds."""
 

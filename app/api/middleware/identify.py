@@ -1,15 +1,16 @@
 """Finds out whose request it is, by its key, and from where. Refuses nobody: that comes behind the rate limit."""
 
 from aiohttp import hdrs, web
+from multidict import istr
 
 from app.addresses import TrustedProxies
 from app.api.state import CALL, Handler, Middleware
 from app.door.keyring import Identify
 
-HEADER = "X-API-Key"
+HEADER = istr("X-API-Key")
 QUERY = "api_key"
-FORWARDED_FOR = "X-Forwarded-For"
-REAL_IP = "X-Real-IP"
+FORWARDED_FOR = hdrs.X_FORWARDED_FOR
+REAL_IP = istr("X-Real-IP")
 
 
 def identify(whose: Identify, proxies: TrustedProxies, *, in_query: bool) -> Middleware:
@@ -19,7 +20,10 @@ def identify(whose: Identify, proxies: TrustedProxies, *, in_query: bool) -> Mid
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         call, headers = request[CALL], request.headers
         call.identity = whose(_presented(request, in_query=in_query))
-        call.address = proxies.client(request.remote or "", headers.getall(FORWARDED_FOR, ()), headers.get(REAL_IP))
+        peer = request.remote or ""
+        if proxies:
+            peer = proxies.client(peer, headers.getall(FORWARDED_FOR, ()), headers.get(REAL_IP))
+        call.address = peer
         return await handler(request)
 
     return middleware

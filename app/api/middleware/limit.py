@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
-from app.api.state import CALL, Call, Handler, Middleware, caller_of
-from app.door.limits import Demand, Limiter, Verdict
+from app.api.state import CALL, Handler, Middleware, caller_of
+from app.door.keys import Key
+from app.door.limits import Demand, Limiter
 from app.errors import TooManyRequests
 from app.telemetry.metrics import Metrics
 
@@ -19,23 +20,19 @@ def limit(limiter: Limiter, metrics: Metrics, *, rps: float, burst: int) -> Midd
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.rel_url.raw_path not in FREE:
-            call = request[CALL]
-            verdict = call.limit = await _take(limiter, call, rps, burst)
-            if verdict is not None and verdict.wait:
+        call = request[CALL]
+        rate, size = bucket_of(call.identity.key)
+        if rate and call.route not in FREE:
+            verdict = call.limit = await limiter.take(Demand(caller_of(call), rate, size))
+            if verdict.wait:
                 metrics.refused("rate_limited", call.identity.name)
                 raise TooManyRequests("too many requests", retry_after=verdict.wait)
         return await handler(request)
 
+    def bucket_of(key: Key | None) -> tuple[float, int]:
+        if key is None:
+            return rps, burst
+        rate, size = key.rate_limit_rps, key.rate_limit_burst
+        return rps if rate is None else rate, burst if size is None else max(1, int(size))
+
     return middleware
-
-
-async def _take(limiter: Limiter, call: Call, rate: float, size: int) -> Verdict | None:
-    key = call.identity.key
-    if key is not None:
-        rate = rate if key.rate_limit_rps is None else key.rate_limit_rps
-        size = size if key.rate_limit_burst is None else max(1, int(key.rate_limit_burst))
-    if not rate:
-        return None
-    [verdict] = await limiter.take(Demand(caller_of(call), rate, size))
-    return verdict

@@ -6,7 +6,7 @@ from time import perf_counter
 
 from aiohttp import hdrs, web
 
-from app.api.state import CALL, Handler, Middleware, client_gone, route_of
+from app.api.state import CALL, Handler, Middleware, client_gone
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
 
@@ -51,13 +51,13 @@ def _teller(metrics: Metrics) -> Callable[[web.Request, int, float], None]:
     log = _log.bind()
 
     def tell(request: web.Request, status: int, seconds: float) -> None:
+        call = request[CALL]
         method = request.method if request.method in _METHODS else "_unknown"
-        route = route_of(request)
-        duration(method, route, status).observe(seconds)
-        line = log.debug if route in _QUIET else log.info
-        name = request[CALL].identity.name
+        duration(method, call.route, status).observe(seconds)
+        line = log.debug if call.route in _QUIET else log.info
+        name = call.identity.name
         key = {"key": name} if name else {}
         ms = round(seconds * 1000, 3)
-        line("request", method=method, route=route, path=request.path, status=status, ms=ms, **key)
+        line("request", method=method, route=call.route, path=request.path, status=status, ms=ms, **key)
 
     return tell
