@@ -17,6 +17,7 @@ from benchmarks.door import door
 from benchmarks.embedded import embedded
 from benchmarks.index import index
 from benchmarks.kafka import kafka
+from benchmarks.metrics import cost
 from benchmarks.requests import CONNECTIONS, SINGLES
 
 SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
@@ -25,6 +26,7 @@ SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "door": door,
     "chain": chain,
     "index": index,
+    "metrics": cost,
 }
 
 

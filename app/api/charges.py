@@ -1,5 +1,7 @@
 """Limits on what is sent: so many events and so many bytes a second for each caller."""
 
+from collections.abc import Sequence
+
 from app.api.state import Call, caller_of
 from app.door.limits import Demand, Limiter
 from app.errors import TooManyRequests
@@ -29,9 +31,11 @@ class Charges:
             ("events", self._events if own_events is None else own_events, events),
             ("bytes", self._bytes if own_bytes is None else own_bytes, size),
         )
-        limited = [each for each in asked if each[1]]
-        if not limited:
-            return
+        if limited := [each for each in asked if each[1]]:
+            await self._limit(call, limited)
+        self._metrics.door.charged(call.identity.name, messages=events, size=size)
+
+    async def _limit(self, call: Call, limited: Sequence[tuple[str, float, int]]) -> None:
         caller = caller_of(call)
         demands = [Demand(f"{what} {caller}", rate, max(1, rate), cost, debt=True) for what, rate, cost in limited]
         for (what, rate, _), verdict in zip(limited, await self._limiter.take_all(*demands), strict=True):

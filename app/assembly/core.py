@@ -5,16 +5,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from app.assembly.door import Door
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
+from app.broker_url import SqliteUrl
 from app.errors import ResourceUnavailable
 from app.event import EventEncoder
 from app.gateway.audit import Audit
 from app.gateway.catalog import Catalog, Defaults
 from app.gateway.consumer import Consumer
+from app.gateway.consumers import Consumers
 from app.gateway.health import Health
+from app.gateway.lags import Lags
 from app.gateway.link import Link
 from app.gateway.periodic import Periodic
 from app.gateway.producer import Producer
@@ -23,9 +27,12 @@ from app.gateway.stats import Stats
 from app.settings import Settings
 from app.telemetry.connection import ConnectionStatus
 from app.telemetry.metrics import Metrics
+from app.telemetry.pauses import Pauses
 
 _FIRST_TRY_SECONDS = 5.0
 _LAST_AUDIT_SECONDS = 2.0
+_LAGS_EVERY = 3
+"""Times the interval of the totals: to ask for them takes two requests a consumer group."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,7 @@ async def open_core(settings: Settings, door: Door, metrics: Metrics, new_id: Ca
     Raises ResourceUnavailable.
     """
     core = _make_core(settings, door, metrics, new_id)
-    beside = (
-        Periodic(core.stats.read, interval=settings.stats_cache_ttl_secs, name="stats"),
-        Periodic(core.replication.look, interval=settings.health_check_interval_secs, name="replication"),
-    )
+    beside = _beside(settings, core, metrics)
     try:
         await core.link.start(_FIRST_TRY_SECONDS)
         if settings.startup_require_broker and not core.link.connected:
@@ -70,13 +74,37 @@ async def open_core(settings: Settings, door: Door, metrics: Metrics, new_id: Ca
         await core.link.stop()
 
 
+def _beside(settings: Settings, core: Core, metrics: Metrics) -> tuple[Periodic | Pauses, ...]:
+    """What is done beside the requests."""
+    every = settings.stats_cache_ttl_secs
+    lags = Lags(Consumers(core.log, group_prefix=settings.consumer_group_prefix), metrics.seen.lags_are)
+    metrics.seen.log_is(core.log.kind, core.stats.snapshot)
+    metrics.seen.databases_are(_databases(settings))
+    return (
+        Periodic(core.stats.read, interval=every, name="stats"),
+        Periodic(lags.read, interval=_LAGS_EVERY * every, name="lags"),
+        Periodic(core.replication.look, interval=settings.health_check_interval_secs, name="replication"),
+        Pauses(metrics.process, time.monotonic),
+    )
+
+
+def _databases(settings: Settings) -> dict[str, Path]:
+    """Our own files, by what they hold."""
+    found = {}
+    if isinstance(settings.broker, SqliteUrl):
+        found["log"] = settings.broker.path
+    if isinstance(settings.database, SqliteUrl):
+        found["index"] = settings.database.path
+    return found
+
+
 def _make_core(settings: Settings, door: Door, metrics: Metrics, new_id: Callable[[], str]) -> Core:
-    bare = make_log(settings)
-    status = ConnectionStatus(metrics, bare.kind)
+    bare = make_log(settings, metrics)
+    status = ConnectionStatus(metrics.broker, bare.kind)
     log = reconnecting(bare, settings, status, metrics) if bare.kind == "kafka" else bare
     catalog = make_catalog(settings, log)
     encoder = EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id)
-    trail = Audit(log, encoder, clock=time.time, retention_ms=settings.audit_retention_ms, metrics=metrics)
+    trail = Audit(log, encoder, clock=time.time, retention_ms=settings.audit_retention_ms, metrics=metrics.door)
     status.watch(trail.broker_changed)
     door.watch(trail.keys_changed)
     probe = settings.health_check_interval_secs
@@ -87,8 +115,8 @@ def _make_core(settings: Settings, door: Door, metrics: Metrics, new_id: Callabl
         link,
         catalog,
         encoder,
-        Producer(log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics),
-        Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics),
+        Producer(log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics.messages),
+        Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics.messages),
         trail,
         replication,
         Health(log, connected=lambda: link.connected, unreplicated=lambda: replication.unreplicated),

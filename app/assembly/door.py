@@ -60,7 +60,9 @@ async def open_limiter(settings: Settings, metrics: Metrics, shared: Path | None
         return
     from app.door.redis_limits import open_redis_limiter  # noqa: PLC0415  # 6 MiB, which most do without
 
-    async with open_redis_limiter(settings.redis_url.get_secret_value(), local, metrics, time.monotonic) as limiter:
+    async with open_redis_limiter(
+        settings.redis_url.get_secret_value(), local, metrics.door, time.monotonic
+    ) as limiter:
         yield limiter
 
 

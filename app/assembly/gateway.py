@@ -82,7 +82,8 @@ def _join(
     )
     table = _routes(settings, metrics, guarded, core, index, operations)
     deadlines, budget = Deadlines(), ByteBudget(settings.max_inflight_bytes)
-    metrics.follow(metrics.inflight_bytes, lambda: budget.used)
+    metrics.follow(metrics.broker.inflight_bytes, lambda: budget.used)
+    metrics.follow(metrics.http.in_flight, lambda: len(deadlines))
     onion = middlewares(
         new_id=new_id,
         metrics=metrics,

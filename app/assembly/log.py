@@ -16,6 +16,7 @@ from app.brokers.reconnecting.broker import ReconnectingBroker
 from app.brokers.reconnecting.reach import any_answers
 from app.brokers.reconnecting.session import Listener, ReconnectPolicy, Session, State
 from app.brokers.sqlite.broker import SqliteBroker
+from app.brokers.waiting import Waiting
 from app.resilience.backoff import Backoff
 from app.resilience.breaker import BreakerPolicy, CircuitBreaker
 from app.settings import Settings
@@ -26,7 +27,7 @@ from app.telemetry.metrics import Metrics
 _log = get_logger(__name__)
 
 
-def make_log(settings: Settings) -> Log:
+def make_log(settings: Settings, metrics: Metrics) -> Log:
     """The broker that `BROKER_URL` names, not yet open."""
     window = {"dedupe_window_secs": settings.dedupe_window_secs, "dedupe_max_ids": settings.dedupe_max_ids}
     retention = settings.retention_check_interval_secs
@@ -34,7 +35,10 @@ def make_log(settings: Settings) -> Log:
         case MemoryUrl():
             return MemoryBroker(clock=time.time, retention_interval=retention, **window)
         case SqliteUrl(path):
-            return SqliteBroker(path, clock=time.time, retention_interval=retention, **window)
+            committed = metrics.broker.committed
+            log = SqliteBroker(path, clock=time.time, retention_interval=retention, committed=committed, **window)
+            _follow_queue(metrics, log.waiting)
+            return log
         case KafkaUrl() as url:
             return KafkaBroker(kafka_options(settings, url), clock=time.time, **window)
 
@@ -47,7 +51,7 @@ def make_backoff(settings: Settings) -> Backoff:
 
 def reconnecting(log: Log, settings: Settings, status: ConnectionStatus, metrics: Metrics) -> ReconnectingBroker:
     """The same log, that comes back by itself when its brokers do."""
-    watch = ConnectionMetrics(metrics, status)
+    watch = ConnectionMetrics(metrics.broker, status)
     breaker = CircuitBreaker(
         BreakerPolicy(
             settings.circuit_breaker_failure_threshold,
@@ -77,8 +81,13 @@ def reconnecting(log: Log, settings: Settings, status: ConnectionStatus, metrics
         longest_wait=settings.operation_timeout_secs,
         most_waiting=settings.send_queue_max,
     )
-    metrics.follow(metrics.send_queue, lambda: broker.waiting)
+    _follow_queue(metrics, broker.waiting)
     return broker
+
+
+def _follow_queue(metrics: Metrics, waiting: Waiting) -> None:
+    metrics.follow(metrics.broker.send_queue, lambda: len(waiting))
+    metrics.follow(metrics.broker.send_queue_age, lambda: waiting.age)
 
 
 def kafka_options(settings: Settings, url: KafkaUrl) -> KafkaOptions:

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from app.door.limits import Demand, LocalLimiter, Verdict, needed, verdict
 from app.telemetry.logs import get_logger
-from app.telemetry.metrics import Metrics
+from app.telemetry.metrics.door import DoorMetrics
 
 DEADLINE_SECONDS = 0.05
 AWAY_SECONDS = 1.0
@@ -49,7 +49,7 @@ _log = get_logger(__name__)
 async def open_redis_limiter(
     url: str,
     fallback: LocalLimiter,
-    metrics: Metrics,
+    metrics: DoorMetrics,
     monotonic: Callable[[], float],
     *,
     deadline: float = DEADLINE_SECONDS,
@@ -80,7 +80,12 @@ class RedisLimiter:
     """
 
     def __init__(
-        self, redis: Redis, fallback: LocalLimiter, metrics: Metrics, monotonic: Callable[[], float], deadline: float
+        self,
+        redis: Redis,
+        fallback: LocalLimiter,
+        metrics: DoorMetrics,
+        monotonic: Callable[[], float],
+        deadline: float,
     ) -> None:
         self._script = redis.register_script(_SCRIPT)
         self._fallback = fallback

@@ -22,7 +22,7 @@ from app.gateway.message import Message, Origin, record_of
 from app.gateway.seldom import Seldom
 from app.record import Failed, NewRecord
 from app.telemetry.logs import get_logger
-from app.telemetry.metrics import Metrics
+from app.telemetry.metrics.door import DoorMetrics
 from app.topic import RETENTION_MS, TopicSpec
 
 AUDIT_TOPIC = "_gateway-audit"
@@ -53,7 +53,7 @@ class Audit:
         *,
         clock: Clock,
         retention_ms: int,
-        metrics: Metrics,
+        metrics: DoorMetrics,
         most_waiting: int = 1000,
         pause: float = 1.0,
     ) -> None:

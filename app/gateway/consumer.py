@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import cache
 from time import perf_counter
 
 from msgspec import Struct
@@ -14,7 +13,7 @@ from app.gateway.turns import Turns
 from app.names import TopicName
 from app.record import Fetched, Limit, Position
 from app.telemetry.logs import get_logger
-from app.telemetry.metrics import Metrics
+from app.telemetry.metrics.messages import MessageMetrics
 
 _ANSWER_SECONDS = 0.5
 _COMMIT_SECONDS = 5.0
@@ -43,12 +42,10 @@ class Delivery(Struct, frozen=True):
 class Consumer:
     """Reads topics for clients that poll. Holds no state between polls: offsets are the broker's."""
 
-    def __init__(self, broker: Broker, *, group_prefix: str, metrics: Metrics) -> None:
+    def __init__(self, broker: Broker, *, group_prefix: str, metrics: MessageMetrics) -> None:
         self._broker = broker
         self._group_prefix = group_prefix
         self._metrics = metrics
-        self._polled = cache(metrics.messages_polled.labels)
-        self._duration = cache(metrics.poll_duration.labels)
         self._turns = Turns()
         self._stopping = asyncio.Event()
 
@@ -140,8 +137,9 @@ class Consumer:
         return self._group_prefix + poll.consumer_id
 
     def _observe(self, topic: TopicName, fetched: Fetched, seconds: float) -> None:
-        self._polled(topic.stream, topic.topic).inc(len(fetched.records))
-        self._duration(topic.stream, topic.topic).observe(seconds)
+        records = fetched.records
+        size = sum([len(record.value) for record in records if record.value])
+        self._metrics.polled(topic.stream, topic.topic, messages=len(records), size=size, seconds=seconds)
 
 
 async def _nothing_to_settle(_written: bool) -> None:  # noqa: FBT001  # a callback with one question to answer

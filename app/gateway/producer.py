@@ -1,7 +1,6 @@
 """Sending: messages become records, each is checked before it joins a batch, and each gets an outcome."""
 
 from collections.abc import Sequence
-from functools import cache
 from time import perf_counter
 
 from app.broker import Broker
@@ -12,22 +11,20 @@ from app.gateway.message import Message, Origin, record_of
 from app.gateway.partitioner import Partitioner
 from app.names import TopicName
 from app.record import Failed, NewRecord, Outcome, framed_size
-from app.telemetry.metrics import UNKNOWN, Metrics
+from app.telemetry.metrics.messages import MessageMetrics
 
 
 class Producer:
     """Writes messages to topics. One `send` is one call to the broker, whatever it holds."""
 
     def __init__(
-        self, broker: Broker, catalog: Catalog, *, clock: Clock, max_message_bytes: int, metrics: Metrics
+        self, broker: Broker, catalog: Catalog, *, clock: Clock, max_message_bytes: int, metrics: MessageMetrics
     ) -> None:
         self._broker = broker
         self._catalog = catalog
         self._clock = clock
         self._max_message_bytes = max_message_bytes
         self._metrics = metrics
-        self._duration = cache(metrics.send_duration.labels)
-        self._sent = cache(metrics.messages_sent.labels)
         self._partitioner = Partitioner()
 
     async def send(
@@ -55,7 +52,7 @@ class Producer:
                 known = await deadline.run(self._catalog.look_up(topic, fresh=True))
                 records, refused = self._records(known, messages, origin)
         except SluiceError:
-            self._sent(UNKNOWN, UNKNOWN, "failed").inc(len(messages))
+            self._metrics.send_refused(len(messages))
             raise
         if refused and (not partial or not records):
             raise _together(refused)
@@ -64,8 +61,7 @@ class Producer:
         except NotFound:
             self._catalog.forget(topic)
             raise
-        self._duration(topic.stream, topic.topic).observe(perf_counter() - started)
-        self._count(topic, outcomes)
+        self._count(topic, records, outcomes, perf_counter() - started)
         if not refused:
             return outcomes
         written = iter(outcomes)
@@ -110,18 +106,24 @@ class Producer:
             )
         return None
 
-    def _count(self, topic: TopicName, outcomes: Sequence[Outcome]) -> None:
+    def _count(
+        self, topic: TopicName, records: Sequence[NewRecord], outcomes: Sequence[Outcome], seconds: float
+    ) -> None:
         failed = repeated = 0
         for outcome in outcomes:
             if isinstance(outcome, Failed):
                 failed += 1
             elif outcome.duplicate:
                 repeated += 1
-        written = len(outcomes) - failed
-        self._metrics.events_created.inc(written - repeated)
-        self._sent(topic.stream, topic.topic, "ok").inc(written)
-        if failed:
-            self._sent(topic.stream, topic.topic, "failed").inc(failed)
+        self._metrics.sent(
+            topic.stream,
+            topic.topic,
+            stored=len(outcomes) - failed - repeated,
+            repeated=repeated,
+            failed=failed,
+            size=sum([len(record.value) for record in records if record.value]),
+            seconds=seconds,
+        )
 
 
 def _together(refused: dict[int, SluiceError]) -> SluiceError:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from app.telemetry.logs import get_logger
-from app.telemetry.metrics import Metrics
+from app.telemetry.metrics.broker import BrokerMetrics
 
 _BREAKER = {"closed": 0, "half_open": 1, "open": 2}
 _STATES = ("connecting", "ready", "away", "rebuilding")
@@ -14,13 +14,13 @@ _log = get_logger(__name__)
 class ConnectionStatus:
     """The gateway's view of its broker. Not connected until told so."""
 
-    def __init__(self, metrics: Metrics, broker: str) -> None:
+    def __init__(self, metrics: BrokerMetrics, broker: str) -> None:
         self._metrics = metrics
         self._broker = broker
         self._told = False
         self._watchers: list[Callable[[bool, str | None], None]] = []
         self.connected = False
-        metrics.connection_status.set(0)
+        metrics.status.set(0)
 
     def watch(self, watcher: Callable[[bool, str | None], None]) -> None:
         """Call it with each change from now on: whether the broker answers, and why not. The first "yes" is none."""
@@ -32,7 +32,7 @@ class ConnectionStatus:
         changed = connected != self.connected or first
         self._told = True
         self.connected = connected
-        self._metrics.connection_status.set(connected)
+        self._metrics.status.set(connected)
         if changed and connected:
             _log.info("broker connected", broker=self._broker)
         elif changed:
@@ -45,7 +45,7 @@ class ConnectionStatus:
 class ConnectionMetrics:
     """What a connection that heals tells of itself, as metrics; every series is there from the start."""
 
-    def __init__(self, metrics: Metrics, status: ConnectionStatus) -> None:
+    def __init__(self, metrics: BrokerMetrics, status: ConnectionStatus) -> None:
         self._metrics = metrics
         self._status = status
         self.breaker_is("closed")
@@ -55,15 +55,15 @@ class ConnectionMetrics:
 
     def state_is(self, state: str, reason: str | None) -> None:
         for name in _STATES:
-            self._metrics.connection_state.labels(name).set(name == state)
+            self._metrics.state.labels(name).set(name == state)
         if state != "connecting":
             self._status.tell(connected=state == "ready", reason=reason)
 
     def attempted(self) -> None:
-        self._metrics.connection_reconnects.inc()
+        self._metrics.reconnects.inc()
 
     def rebuilt(self, reason: str) -> None:
-        self._metrics.connection_rebuilds.labels(reason).inc()
+        self._metrics.rebuilds.labels(reason).inc()
 
     def breaker_is(self, state: str) -> None:
         self._metrics.breaker_state.set(_BREAKER[state])

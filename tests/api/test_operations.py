@@ -6,6 +6,8 @@ import time
 
 from samples import generic
 
+from app import __version__
+
 
 async def test_health_tells_the_state_of_things(any_client, broker_url):
     answer = await any_client.get("/health")
@@ -31,8 +33,8 @@ async def test_a_stopping_gateway_is_healthy_no_more_and_not_ready(client):
     assert (health.status, health.body["status"]) == (200, "degraded")
 
 
-async def metrics(client) -> dict[str, float]:
-    text = (await client.get("/metrics")).body.decode()
+async def metrics(client, headers: dict[str, str] | None = None) -> dict[str, float]:
+    text = (await client.get("/metrics", headers=headers)).body.decode()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
 
 
@@ -105,3 +107,60 @@ async def test_without_a_broker_the_totals_are_said_to_be_stale(start):
     async with start(BROKER_URL="kafka://127.0.0.1:1", RECONNECT_MAX_DELAY_MS="1000") as client:
         answer = await client.get("/stats")
         assert (answer.status, answer.body["streams_count"], answer.body["cache_stale"]) == (200, None, True)
+
+
+async def test_hostile_clients_make_no_series(start):
+    async with start(API_KEY="master-key") as client:
+        good = {"X-API-Key": "master-key"}
+
+        async def series_after(name: str) -> set[str]:
+            for n in range(15):
+                made_up = f"{name}{n}"
+                topic = f"/streams/{made_up}/topics/{made_up}"
+                body = {"event": generic()}
+                for headers in (good, {"X-API-Key": made_up}, {}):
+                    await client.get(f"/{made_up}", headers=headers)
+                    await client(made_up.upper(), "/messages", headers=headers)
+                    await client.post(f"{topic}/messages", body, headers=headers)
+                    await client.get(f"{topic}/messages?consumer_id={made_up}&auto_commit=true", headers=headers)
+                    await client.get(f"/messages?consumer_id={made_up}", headers=headers | {"X-Request-Id": made_up})
+            return set(await metrics(client, good))
+
+        await series_after("a")  # each route with each status that it can answer, and /metrics itself
+        first = await series_after("b")
+        assert await series_after("c") == first
+        assert len(first) < 1200
+
+
+async def test_what_is_behind_is_read_in_the_background(start, broker_url):
+    async with start(BROKER_URL=broker_url, STATS_CACHE_TTL_SECS="0.1", DEFAULT_STREAM="lag-1") as client:
+        await client.post("/messages/batch", {"messages": [{"event": generic(), "partition_id": 0}] * 5})
+        await client.poll(0, consumer_id="late", auto_commit="true", count=2)
+        lag = 'sluice_consumer_lag{group="http-late",partition="0",stream="lag-1",topic="events"}'
+        until = time.monotonic() + 20
+        while (await metrics(client)).get(lag) != 3:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.05)
+        found = await metrics(client)
+        assert found["sluice_log_messages"] >= 5
+        assert found[f'sluice_build{{broker="{broker_url.partition(":")[0]}",version="{__version__}"}}'] == 1
+        if broker_url.startswith("sqlite"):
+            assert found["sluice_embedded_commit_seconds_count"] > 0
+            assert found['sluice_file_bytes{holds="log"}'] > 0
+
+
+async def test_keys_have_their_use_counted(start):
+    async with start(API_KEY="master-key") as client:
+        good = {"X-API-Key": "master-key"}
+        body = {"events": [generic(), generic()]}
+        await client.post("/messages/batch", body, headers=good)
+        await client.get("/messages")
+        found = await metrics(client, good)
+        assert found['sluice_key_requests_total{key="API_KEY"}'] == 1
+        assert found['sluice_key_requests_total{key="_unknown"}'] == 1
+        assert found['sluice_key_messages_total{key="API_KEY"}'] == 2
+        assert found['sluice_key_bytes_total{key="API_KEY"}'] > 100
+        sizes = 'method="POST",route="/messages/batch",status="201"'
+        assert found[f"http_request_bytes_total{{{sizes}}}"] == found['sluice_key_bytes_total{key="API_KEY"}']
+        assert found[f"http_response_bytes_total{{{sizes}}}"] > 100
+        assert found["sluice_send_batch_size_sum"] == 2

@@ -54,7 +54,7 @@ def wait_for(path: Path) -> None:
 @asynccontextmanager
 async def limiter(url: str, metrics: Metrics | None = None, deadline: float = 10) -> AsyncIterator[RedisLimiter]:
     local = LocalLimiter(Moments.alone(100), time.monotonic)
-    async with open_redis_limiter(url, local, metrics or Metrics(), time.monotonic, deadline=deadline) as opened:
+    async with open_redis_limiter(url, local, (metrics or Metrics()).door, time.monotonic, deadline=deadline) as opened:
         yield opened
 
 

@@ -48,7 +48,7 @@ def audit_of(log, **options) -> tuple[Audit, Metrics]:
     encoder = EventEncoder(now=lambda: datetime.now(UTC), new_id=lambda: next(ids))
     metrics = Metrics()
     options = {"clock": time.time, **options}
-    return Audit(log, encoder, retention_ms=-1, metrics=metrics, pause=0.001, **options), metrics
+    return Audit(log, encoder, retention_ms=-1, metrics=metrics.door, pause=0.001, **options), metrics
 
 
 def lost(metrics: Metrics) -> float:

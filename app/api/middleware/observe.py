@@ -1,7 +1,6 @@
 """One metric and one log line a request, taken once the answer is written; then what waited for that is settled."""
 
 from collections.abc import Callable
-from functools import cache
 from time import perf_counter
 
 from aiohttp import hdrs, web
@@ -9,6 +8,7 @@ from aiohttp import hdrs, web
 from app.api.state import CALL, Handler, Middleware, client_gone
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
+from app.telemetry.metrics.http import Answered
 
 _CLIENT_GONE = 499
 _QUIET = {"/health", "/ready", "/metrics"}
@@ -24,7 +24,7 @@ def observe(metrics: Metrics) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = perf_counter()
-        status = _CLIENT_GONE
+        status, response = _CLIENT_GONE, None
         try:
             response = await handler(request)
             await response.prepare(request)
@@ -40,24 +40,28 @@ def observe(metrics: Metrics) -> Middleware:
         finally:
             if delivery := request[CALL].delivery:
                 await delivery.settle(status != _CLIENT_GONE)
-            tell(request, status, perf_counter() - started)
+            tell(request, response, status, started)
 
     return middleware
 
 
-def _teller(metrics: Metrics) -> Callable[[web.Request, int, float], None]:
-    """What tells of a request. It keeps what it would look up anew each time: the logger, and the metric by labels."""
-    duration = cache(metrics.http_request_duration.labels)
+def _teller(metrics: Metrics) -> Callable[[web.Request, web.StreamResponse | None, int, float], None]:
+    """What tells of a request. It keeps what it would look up anew each time."""
+    answered, used = metrics.http.answered, metrics.door.used
     log = _log.bind()
 
-    def tell(request: web.Request, status: int, seconds: float) -> None:
+    def tell(request: web.Request, response: web.StreamResponse | None, status: int, started: float) -> None:
+        ended = perf_counter()
+        seconds = ended - started
         call = request[CALL]
+        route, name = call.route, call.identity.name
         method = request.method if request.method in _METHODS else "_unknown"
-        duration(method, call.route, status).observe(seconds)
-        line = log.debug if call.route in _QUIET else log.info
-        name = call.identity.name
+        sent = response.body_length if response is not None else 0
+        answered(Answered(method, route, status, seconds, ended, request.content.total_bytes, sent, call.request_id))
+        used(name)
+        line = log.debug if route in _QUIET else log.info
         key = {"key": name} if name else {}
         ms = round(seconds * 1000, 3)
-        line("request", method=method, route=call.route, path=request.path, status=status, ms=ms, **key)
+        line("request", method=method, route=route, path=request.path, status=status, ms=ms, **key)
 
     return tell

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from app.broker import BrokerKind, Log
 from app.brokers.reconnecting.session import Session
+from app.brokers.waiting import Waiting
 from app.deadline import Deadline
 from app.errors import NOT_WRITTEN, CircuitOpen, DeadlineExceeded, Disconnected, NotFound, Overloaded
 from app.group import GroupInfo
@@ -42,7 +43,7 @@ class ReconnectingBroker:
         self._longest_wait = longest_wait
         self._most_waiting = most_waiting
         self._layouts: dict[str, TopicLayout] = {}
-        self.waiting = 0
+        self.waiting = Waiting()
         """Sends that are waiting now."""
 
     @property
@@ -62,9 +63,9 @@ class ReconnectingBroker:
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         """As `Broker.publish`. Raises CircuitOpen, Overloaded: nothing was written, nothing waits."""
-        if self.waiting >= self._most_waiting:
-            raise Overloaded(f"{self.waiting} sends are waiting for the broker already")
-        self.waiting += 1
+        if len(self.waiting) >= self._most_waiting:
+            raise Overloaded(f"{len(self.waiting)} sends are waiting for the broker already")
+        number = self.waiting.begin()
         try:
             with self._permit() as permit:
                 started = asyncio.get_running_loop().time()
@@ -72,7 +73,7 @@ class ReconnectingBroker:
                 self._judge(permit, outcomes, started)
                 return outcomes
         finally:
-            self.waiting -= 1
+            self.waiting.end(number)
 
     async def prepare(self, topic: str) -> None:
         await self._watched(lambda: self._inner.prepare(topic))

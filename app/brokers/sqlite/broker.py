@@ -20,7 +20,8 @@ from app.brokers.sqlite.reader import Readers, first_since, read_committed, read
 from app.brokers.sqlite.retention import Retention
 from app.brokers.sqlite.schema import NotOurs
 from app.brokers.sqlite.windows import fill_windows
-from app.brokers.sqlite.writer import Writer
+from app.brokers.sqlite.writer import Committed, Writer, ignore
+from app.brokers.waiting import Waiting
 from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
 from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, NotFound, ResourceUnavailable, SluiceError
@@ -41,6 +42,7 @@ class SqliteBroker:
     """`Log` in the file at `path`, whose folder is made. Records are on disk before they are acknowledged.
 
     One process owns the file. Retention and compaction run every `retention_interval` seconds, by the clock passed in.
+    `committed` is told of each transaction (see `writer`).
     """
 
     kind: BrokerKind = "sqlite"
@@ -54,13 +56,17 @@ class SqliteBroker:
         dedupe_window_secs: int,
         dedupe_max_ids: int,
         retention_interval: float = 30,
+        committed: Committed = ignore,
     ) -> None:
         self._path = path
         self._clock = clock
         self._window_ms = dedupe_window_secs * 1000
         self._max_ids = dedupe_max_ids
         self._retention_interval = retention_interval
+        self._committed = committed
         self._wakeups = Wakeups()
+        self.waiting = Waiting()
+        """Sends that are waiting now."""
         self._open: _Parts | None = None
         self._retention: asyncio.Task[None] | None = None
 
@@ -100,11 +106,14 @@ class SqliteBroker:
         inbox = parts.writer.inbox
         submission = Publish(asyncio.get_running_loop().create_future(), topic, records)
         inbox.put(submission)
+        number = self.waiting.begin()
         try:
             answered = await deadline.wait(submission.answer)
         except asyncio.CancelledError:
             inbox.withdraw(submission)
             raise
+        finally:
+            self.waiting.end(number)
         if answered:
             outcomes: list[Outcome] = _result(submission)
             return outcomes
@@ -227,7 +236,7 @@ class SqliteBroker:
     def _open_files(self) -> _Parts:
         lock = OwnerLock(self._path)
         catalog = Catalog(self._window_ms, self._max_ids)
-        writer = Writer(self._path, catalog, self._clock, self._wake)
+        writer = Writer(self._path, catalog, self._clock, self._wake, self._committed)
         with contextlib.ExitStack() as undo, _told_as_unavailable(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             undo.callback(lock.release)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import apsw
@@ -30,14 +31,23 @@ Pending = list[tuple[Submission, Callable[[], Any]]]
 Wake = Callable[[Iterable[PartitionKey]], None]
 
 
+Committed = Callable[[int, float], None]
+"""Told, in the writer's thread, how many submissions a transaction took, and the seconds until it was on disk."""
+
+
+def ignore(_submissions: int, _seconds: float) -> None:
+    """For those who measure nothing."""
+
+
 class Writer:
     """Serves `inbox` from `start` to `close`. `wake` is called on the loop with the partitions that grew."""
 
-    def __init__(self, path: Path, catalog: Catalog, clock: Clock, wake: Wake) -> None:
+    def __init__(self, path: Path, catalog: Catalog, clock: Clock, wake: Wake, committed: Committed = ignore) -> None:
         self.inbox = Inbox()
         self._catalog = catalog
         self._clock = clock
         self._wake = wake
+        self._committed = committed
         self._session = Session(path)
         self._doubtful: Appends | None = None
         self._thread: threading.Thread | None = None
@@ -110,12 +120,14 @@ class Writer:
             pending.extend((submission, _apply(db, submission, appends)) for submission in group)
             appends.write(db)
 
+        started = perf_counter()
         try:
             self._session.transact(work)
         except TransactionFailed as error:
             return self._answer_failed(pending, group, appends, error)
         except Exception as error:  # noqa: BLE001 - a value that can't be stored must not end the thread
             return self._apart(group, appends, error)
+        self._committed(len(group), perf_counter() - started)
         appends.land()
         return [(submission, done()) for submission, done in pending]
 

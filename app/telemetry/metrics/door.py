@@ -1,0 +1,47 @@
+"""Who comes in, by the name of the key, and who does not. Names are those of the file of keys."""
+
+from typing import NamedTuple
+
+from app.telemetry.metrics.families import UNKNOWN, Families, Tally, bounded
+
+MOST_KEYS = 1000
+"""That have series of their own."""
+
+
+class _Use(NamedTuple):
+    requests: Tally
+    messages: Tally
+    size: Tally
+
+
+class DoorMetrics:
+    """Told of each request that was answered, of each body that was charged, of each refusal."""
+
+    def __init__(self, new: Families) -> None:
+        refusals = new.count("sluice_refusals", "Requests refused at the door.", "reason", "key").labels
+        requests = new.count("sluice_key_requests", "Requests by the key they came with.", "key").labels
+        messages = new.count("sluice_key_messages", "Messages that keys sent and that were let in.", "key").labels
+        size = new.count("sluice_key_bytes", "Bytes of the bodies that brought them.", "key").labels
+        self._use = bounded(
+            lambda key: _Use(*[new.tally(counter(key)) for counter in (requests, messages, size)]), MOST_KEYS
+        )
+        self._name = bounded(str, MOST_KEYS)
+        self._refusals = refusals
+        self.limit_fallbacks = new.count(
+            "sluice_limit_fallbacks", "Limits decided without Redis, which did not answer."
+        )
+        self.audit_lost = new.count("sluice_audit_lost", "Audit events that could not be written.")
+
+    def refused(self, reason: str, key: str | None = None) -> None:
+        """For one of a fixed set of reasons; `key` is the name of a key whose secret was right, if it was."""
+        self._refusals(reason, self._name(key or UNKNOWN)).inc()
+
+    def used(self, key: str | None) -> None:
+        """A request was answered."""
+        self._use(key or UNKNOWN).requests.add(1)
+
+    def charged(self, key: str | None, *, messages: int, size: int) -> None:
+        """Messages were let in, out of a body of so many bytes."""
+        use = self._use(key or UNKNOWN)
+        use.messages.add(messages)
+        use.size.add(size)

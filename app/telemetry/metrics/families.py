@@ -1,0 +1,106 @@
+"""How metrics are made: on one registry, with labels of known names only, and of no more than so many."""
+
+from collections.abc import Callable, Iterable
+from typing import Literal, Protocol, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import Metric
+
+UNKNOWN = "_unknown"
+"""In place of whatever a client made up."""
+
+OTHER = "_other"
+"""In place of the names past those that have series of their own."""
+
+LATENCY = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
+
+Combined = Literal["livesum", "livemin", "livemax"]
+"""How a gauge of several processes becomes one figure."""
+
+T = TypeVar("T")
+
+
+class Tally(Protocol):
+    """A counter for what happens at every request, by the event loop alone."""
+
+    def add(self, amount: int) -> None: ...
+
+
+class _Kept:
+    """At a third of the cost of prometheus_client's counter, to which it is added when somebody looks."""
+
+    __slots__ = ("_counter", "_pending")
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._pending = 0
+
+    def add(self, amount: int) -> None:
+        self._pending += amount
+
+    def write_down(self) -> None:
+        if self._pending:
+            amount, self._pending = self._pending, 0
+            self._counter.inc(amount)
+
+
+class _Shared:
+    """Written down at once: this process may be killed, and the others go on to tell what it counted."""
+
+    __slots__ = ("add",)
+
+    def __init__(self, counter: Counter) -> None:
+        self.add = counter.inc
+
+
+class Families:
+    """Metrics on one registry; `shared` with other processes."""
+
+    def __init__(self, registry: CollectorRegistry, *, shared: bool) -> None:
+        self._registry = registry
+        self._shared = shared
+        self._kept: list[_Kept] = []
+        registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """Called first of all when the registry is read."""
+        for tally in self._kept:
+            tally.write_down()
+        return ()
+
+    def tally(self, counter: Counter) -> Tally:
+        """For one series, which is there from now on."""
+        if self._shared:
+            return _Shared(counter)
+        made = _Kept(counter)
+        self._kept.append(made)
+        return made
+
+    def count(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self._registry)
+
+    def level(self, name: str, meaning: str, combined: Combined, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, registry=self._registry, multiprocess_mode=combined)
+
+    def seconds(self, name: str, meaning: str, *labels: str) -> Histogram:
+        return Histogram(f"{name}_seconds", meaning, labels, buckets=LATENCY, registry=self._registry)
+
+    def sizes(self, name: str, meaning: str, *labels: str) -> Histogram:
+        return Histogram(name, meaning, labels, buckets=SIZES, registry=self._registry)
+
+
+def bounded(make: Callable[..., T], most: int) -> Callable[..., T]:
+    """What `make` makes for labels, each once; those past the first `most` share one under `_other`."""
+    made: dict[tuple[str, ...], T] = {}
+
+    def of(*labels: str) -> T:
+        found = made.get(labels)
+        if found is None:
+            shared = (OTHER,) * len(labels)
+            if len(made) >= most and labels != shared:
+                return of(*shared)
+            found = made[labels] = make(*labels)
+        return found
+
+    return of

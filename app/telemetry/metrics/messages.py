@@ -1,0 +1,86 @@
+"""Messages in and out, by stream and topic: those that exist, and of them the first so many."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from prometheus_client import Histogram
+
+from app.telemetry.metrics.families import UNKNOWN, Families, Tally, bounded
+
+MOST_TOPICS = 500
+"""That have series of their own; a topic takes some forty."""
+
+_TOPIC = ("stream", "topic")
+
+
+class _Sending(NamedTuple):
+    ok: Tally
+    failed: Tally
+    size: Tally
+    duration: Histogram
+
+
+class _Polling(NamedTuple):
+    messages: Tally
+    size: Tally
+    duration: Histogram
+
+
+class MessageMetrics:
+    """Told of each send and each poll once, by whoever knows that the topic exists."""
+
+    def __init__(self, new: Families) -> None:
+        self._created = new.tally(new.count("events_created", "Events stored, repeats left out."))
+        self._sent = new.count("sluice_messages_sent", "Messages by what became of them.", *_TOPIC, "status")
+        self._batch = new.sizes("sluice_send_batch_size", "Messages of one send.")
+        self.commits_refused = new.count(
+            "sluice_commits_refused", "Offsets of auto_commit polls that the broker refused after the answer was out."
+        )
+        self._sending = bounded(self._of_sends(new), MOST_TOPICS)
+        self._polling = bounded(self._of_polls(new), MOST_TOPICS)
+
+    def _of_sends(self, new: Families) -> Callable[..., _Sending]:
+        messages = self._sent.labels
+        size = new.count("sluice_sent_bytes", "Bytes of the values of messages given to the log.", *_TOPIC).labels
+        duration = new.seconds(
+            "sluice_send_duration", "From the use case to the broker's acknowledgement.", *_TOPIC
+        ).labels
+
+        def of(*topic: str) -> _Sending:
+            ok, failed = (new.tally(messages(*topic, status)) for status in ("ok", "failed"))
+            return _Sending(ok, failed, new.tally(size(*topic)), duration(*topic))
+
+        return of
+
+    def _of_polls(self, new: Families) -> Callable[..., _Polling]:
+        messages = new.count("sluice_messages_polled", "Messages answered.", *_TOPIC).labels
+        size = new.count("sluice_polled_bytes", "Bytes of the values of messages answered.", *_TOPIC).labels
+        duration = new.seconds("sluice_poll_duration", "A poll, waiting for messages included.", *_TOPIC).labels
+
+        def of(*topic: str) -> _Polling:
+            return _Polling(new.tally(messages(*topic)), new.tally(size(*topic)), duration(*topic))
+
+        return of
+
+    def sent(
+        self, stream: str, topic: str, *, stored: int, repeated: int, failed: int, size: int, seconds: float
+    ) -> None:
+        """A send that the log has answered; `size` is in bytes."""
+        series = self._sending(stream, topic)
+        series.duration.observe(seconds)
+        self._batch.observe(stored + repeated + failed)
+        series.size.add(size)
+        self._created.add(stored)
+        series.ok.add(stored + repeated)
+        series.failed.add(failed)
+
+    def send_refused(self, messages: int) -> None:
+        """They never came to a topic, which need not exist."""
+        self._sent.labels(UNKNOWN, UNKNOWN, "failed").inc(messages)
+
+    def polled(self, stream: str, topic: str, *, messages: int, size: int, seconds: float) -> None:
+        """A poll that has its answer, which may be an empty one; `size` is in bytes."""
+        series = self._polling(stream, topic)
+        series.duration.observe(seconds)
+        series.messages.add(messages)
+        series.size.add(size)

@@ -1,0 +1,137 @@
+"""What metrics keep to: names that are known, no more series than so many, exemplars that fit."""
+
+import asyncio
+import gc
+from types import SimpleNamespace
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from app.brokers.waiting import Waiting
+from app.telemetry.metrics import Metrics
+from app.telemetry.metrics.door import MOST_KEYS
+from app.telemetry.metrics.http import Answered
+from app.telemetry.metrics.messages import MOST_TOPICS
+from app.telemetry.metrics.seen import MOST_LAGS, Lag
+from app.telemetry.pauses import Pauses
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def series(metrics: Metrics, name: str) -> list:
+    return [sample for family in metrics.registry.collect() if family.name == name for sample in family.samples]
+
+
+def test_topics_past_the_bound_share_their_series():
+    metrics = Metrics()
+    for number in range(MOST_TOPICS + 3):
+        metrics.messages.sent("s", f"t{number}", stored=1, repeated=0, failed=0, size=10, seconds=0.1)
+        metrics.messages.polled("s", f"t{number}", messages=1, size=10, seconds=0.1)
+    assert value(metrics, "sluice_sent_bytes_total", stream="s", topic=f"t{MOST_TOPICS - 1}") == 10
+    assert value(metrics, "sluice_sent_bytes_total", stream="_other", topic="_other") == 30
+    assert value(metrics, "sluice_polled_bytes_total", stream="_other", topic="_other") == 30
+    totals = [sample for sample in series(metrics, "sluice_sent_bytes") if sample.name.endswith("_total")]
+    assert len(totals) == MOST_TOPICS + 1
+
+
+def test_keys_past_the_bound_share_their_series():
+    metrics = Metrics()
+    for number in range(MOST_KEYS + 5):
+        metrics.door.used(f"k{number}")
+        metrics.door.refused("rate_limited", f"k{number}")
+    assert value(metrics, "sluice_key_requests_total", key="_other") == 5
+    assert value(metrics, "sluice_refusals_total", reason="rate_limited", key="_other") == 5
+
+
+def test_of_too_many_lags_the_largest_are_told():
+    metrics = Metrics()
+    metrics.seen.lags_are([Lag(f"g{number}", "s", "t", 0, number) for number in range(MOST_LAGS + 10)])
+    told = series(metrics, "sluice_consumer_lag")
+    assert len(told) == MOST_LAGS
+    assert min(sample.value for sample in told) == 10
+    assert value(metrics, "sluice_consumer_lags_left_out") == 10
+
+
+def test_lags_that_are_gone_are_told_no_more():
+    metrics = Metrics()
+    metrics.seen.lags_are([Lag("g", "s", "t", 0, 7)])
+    metrics.seen.lags_are([])
+    assert series(metrics, "sluice_consumer_lag") == []
+
+
+def test_what_was_never_read_has_no_figures_and_what_was_has():
+    metrics = Metrics()
+    assert series(metrics, "sluice_log_messages") == []
+    totals = SimpleNamespace(streams=1, topics=2, messages=3, size_bytes=4)
+    metrics.seen.log_is("memory", lambda: SimpleNamespace(totals=totals, age=1.5))
+    assert value(metrics, "sluice_log_bytes") == 4
+    assert value(metrics, "sluice_stats_age_seconds") == 1.5
+
+
+def test_a_database_is_counted_with_the_files_beside_it(tmp_path):
+    metrics = Metrics()
+    metrics.seen.databases_are({"log": tmp_path / "log.db"})
+    (tmp_path / "log.db").write_bytes(b"1" * 10)
+    (tmp_path / "log.db-wal").write_bytes(b"2" * 5)
+    assert value(metrics, "sluice_file_bytes", holds="log") == 15
+    assert (
+        0
+        < value(metrics, "sluice_disk_free_bytes", holds="log")
+        < value(metrics, "sluice_disk_size_bytes", holds="log")
+    )
+
+
+def answered(metrics: Metrics, *, seconds: float, ended: float, request_id: str) -> None:
+    metrics.http.answered(Answered("GET", "/messages", 200, seconds, ended, 0, 100, request_id))
+
+
+def exemplars(metrics: Metrics) -> set[str]:
+    text, _ = metrics.expose("application/openmetrics-text")
+    families = text_string_to_metric_families(text.decode())
+    samples = [sample for family in families for sample in family.samples]
+    return {sample.exemplar.labels["request_id"] for sample in samples if sample.exemplar}
+
+
+def test_once_a_second_a_request_and_every_slow_one_lends_its_id_to_its_bucket():
+    metrics = Metrics()
+    answered(metrics, seconds=0.002, ended=10.0, request_id="first")
+    answered(metrics, seconds=0.004, ended=10.5, request_id="too-soon")
+    answered(metrics, seconds=0.7, ended=10.6, request_id="slow")
+    answered(metrics, seconds=0.008, ended=12.0, request_id="later")
+    assert exemplars(metrics) == {"first", "slow", "later"}
+
+
+@pytest.mark.parametrize("length", [100, 101, 128])
+def test_an_id_too_long_for_an_exemplar_is_left_out_and_the_request_counted(length):
+    metrics = Metrics()
+    answered(metrics, seconds=1, ended=1, request_id="x" * length)
+    assert exemplars(metrics) == ({"x" * 100} if length == 100 else set())
+    assert value(metrics, "http_request_duration_seconds_count", method="GET", route="/messages", status="200") == 1
+
+
+def test_the_oldest_of_those_who_wait_is_told():
+    waiting = Waiting()
+    assert (len(waiting), waiting.age) == (0, 0.0)
+    first, second = waiting.begin(), waiting.begin()
+    oldest = waiting.age
+    waiting.end(first)
+    assert len(waiting) == 1
+    assert oldest > 0
+    waiting.end(second)
+    assert waiting.age == 0.0
+
+
+async def test_pauses_of_the_loop_and_of_the_collector_are_told():
+    metrics, seconds = Metrics(), iter(range(10_000))
+    pauses = Pauses(metrics.process, lambda: float(next(seconds)))
+    pauses.start()
+    try:
+        gc.collect()
+        while not value(metrics, "sluice_gc_pause_seconds_total"):
+            await asyncio.sleep(0.01)
+    finally:
+        await pauses.stop()
+    assert value(metrics, "sluice_event_loop_lag_seconds_sum") > 0
+    assert [callback for callback in gc.callbacks if getattr(callback, "__self__", None) is pauses] == []
