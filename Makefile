@@ -6,10 +6,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench fuzz kafka lock clean
+.PHONY: help run test lint format dashboards bench fuzz kafka lock clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: .venv/.installed ## Start the gateway on the embedded log at port 8000 (the environment is honoured)
 	@exec $(BIN)/sluice serve
@@ -22,6 +22,9 @@ lint: .venv/.installed-dev ## Check style, types, layers and locks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+dashboards: .venv/.installed-dev ## Write the Grafana dashboards from what observability/dashboards says
+	$(BIN)/python -m observability.dashboards
 
 format: .venv/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .
