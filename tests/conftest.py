@@ -1,6 +1,7 @@
 """Real parts that tests ask for by name; nothing starts unless one does."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,14 @@ def kafka() -> Iterator[str]:
             yield server.address
     except kafka_server.Unavailable as reason:
         _unavailable(reason)
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> None:
+    """There is a Prometheus here, with its promtool."""
+    if not (shutil.which("prometheus") and shutil.which("promtool")):
+        missing = pytest.fail if os.environ.get("REQUIRE_PROMETHEUS") == "1" else pytest.skip
+        missing("PROMETHEUS TESTS ARE LEFT OUT: there is no prometheus (Debian's package of that name)")
 
 
 @pytest.fixture(scope="module")

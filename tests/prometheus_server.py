@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import shutil
 import subprocess
 import time
 import urllib.error
@@ -17,10 +16,6 @@ import yaml
 from kafka_server import free_port
 
 RULES = Path(__file__).resolve().parent.parent / "observability" / "rules"
-
-
-class Unavailable(Exception):
-    """There is none here; the text says why."""
 
 
 class Prometheus:
@@ -55,12 +50,10 @@ class Prometheus:
 
 @contextlib.contextmanager
 def running(folder: Path, targets: Mapping[str, str], rules: Callable[[str], str]) -> Iterator[Prometheus]:
-    """One that scrapes the targets (address by instance) every second, under the job `sluice`. Raises Unavailable.
+    """One that scrapes the targets (address by instance) every second, under the job `sluice`.
 
     `rules` may change the text of each file of rules on its way.
     """
-    if shutil.which("prometheus") is None:
-        raise Unavailable("there is no prometheus (Debian's package of that name)")
     config = _write(folder, targets, rules)
     address = f"127.0.0.1:{free_port()}"
     command = [

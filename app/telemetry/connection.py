@@ -52,6 +52,8 @@ class ConnectionMetrics:
         self.state_is("connecting", None)
         for state in ("half_open", "open"):
             metrics.breaker_rejections.labels(state)
+        for reason in ("stalled", "moved"):
+            metrics.rebuilds.labels(reason)
 
     def state_is(self, state: str, reason: str | None) -> None:
         for name in _STATES:
