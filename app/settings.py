@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from app.addresses import TrustedProxies
-from app.broker_url import BrokerUrl, KafkaUrl, parse_broker_url
+from app.broker_url import BrokerUrl, KafkaUrl, SqliteUrl, parse_broker_url
 from app.config_file import read_config
 from app.database_url import DatabaseUrl, parse_database_url
 from app.errors import ConfigError, ValidationFailed
@@ -200,10 +200,10 @@ class Settings(BaseModel):
                 f"WORKERS: {self.workers} processes can't share an embedded log, which belongs to one; "
                 "to grow past one process set BROKER_URL to a Kafka cluster"
             )
-        if self.workers > 1 and self.database:
+        if self.workers > 1 and isinstance(self.database, SqliteUrl):
             raise ValueError(
                 f"WORKERS: {self.workers} processes can't share a database in one file, which belongs to one; "
-                "set DATABASE_URL=off, or run one process"
+                "set DATABASE_URL to a PostgreSQL server, or to off"
             )
         return self
 

@@ -22,6 +22,7 @@ from app.read_models.database import sqlite_database
 from app.read_models.events import EventTable, Keep
 from app.read_models.projector import Projector
 from app.read_models.records import row_of
+from app.read_models.source import Source
 from app.record import NewRecord, Record
 from app.topic import TopicSpec
 
@@ -94,7 +95,8 @@ class Indexed:
             deadline.close()
         database = sqlite_database(self._folder / f"{uuid.uuid4()}.db")
         with ThreadPoolExecutor(1) as writer:
-            projector = Projector(log, EventTable(database, Keep(0, 0)), writer, topics=[_TOPIC], clock=time.time)
+            table = EventTable(database, Keep(0, 0))
+            projector = Projector(Source(log, [_TOPIC]), table, writer, clock=time.time)
             began = time.perf_counter()
             await projector.start(30)
             assert await projector.caught_up({(_TOPIC, 0): _FOLLOWED}, 300) == 0

@@ -68,6 +68,20 @@ class Server:
         """Break off what runs, and end in order."""
         self._end(signal.SIGINT)
 
+    def freeze(self) -> None:
+        """Stop all of it in its tracks; connections stay, nothing answers."""
+        for pid in self._processes():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in self._processes():
+            os.kill(pid, signal.SIGCONT)
+
+    def _processes(self) -> list[int]:
+        parent = self._process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+        return [parent, *map(int, children.split())]
+
     def close(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self.kill()
@@ -104,6 +118,8 @@ class Server:
     def _end(self, number: int) -> None:
         if self._process is not None:
             self._process.send_signal(number)
+            with contextlib.suppress(OSError):  # it is gone already
+                self.thaw()
             self._process.wait(60)
             self._process = None
 

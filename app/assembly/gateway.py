@@ -69,7 +69,7 @@ async def open_gateway(settings: Settings, shared: Path | None = None) -> AsyncI
         open_door(settings) as door,
         open_limiter(settings, metrics, shared) as limiter,
         open_core(settings, door, metrics, new_id) as core,
-        open_index(settings, core.log) as index,
+        open_index(settings, core.log, metrics) as index,
     ):
         yield _join(settings, metrics, Guarded(door, limiter), core, index, new_id)
 

@@ -1,10 +1,13 @@
 """The database that the index of events is in: opened, and what its errors mean."""
 
+import os
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,7 +16,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 
 from app.database_url import PostgresUrl
 from app.errors import Unavailable
-from app.read_models.tables import make_tables
+from app.read_models.lease import make_lease
+from app.read_models.tables import OfNewerVersion, make_tables
 
 _POSTGRES_SESSION = (
     "SET statement_timeout = '60s'",
@@ -37,15 +41,21 @@ class Database:
 
     def __init__(self, engine: Engine, prepare: Callable[[Connection], None], hide: str | None = None) -> None:
         self._engine = engine
+        self._open: WeakSet[Any] = WeakSet()
         self._prepare = prepare
         self._hide = hide
         self.dialect = engine.dialect
+        if engine.name == "postgresql":
+            event.listen(engine, "connect", lambda connection, _: self._open.add(connection))
         self.insert: Callable[[Table], Any] = (postgresql if engine.name == "postgresql" else sqlite).insert
 
     def prepare(self) -> None:
         """Make the tables where there are none. Raises DatabaseAway."""
         with self.begin() as connection:
-            self._prepare(connection)
+            try:
+                self._prepare(connection)
+            except OfNewerVersion:
+                raise DatabaseAway("its tables are of a newer version; it can be deleted, and is made again") from None
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -60,7 +70,11 @@ class Database:
             yield connection
 
     def close(self) -> None:
+        """Threads that still wait for a server get DatabaseAway."""
         self._engine.dispose()
+        for connection in list(self._open):
+            with suppress(OSError, self._engine.dialect.loaded_dbapi.Error):
+                _cut(connection)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -112,10 +126,17 @@ def postgres_database(url: PostgresUrl, *, connections: int) -> Database:
     return Database(engine, _make_postgres_tables, hide=url.password)
 
 
+def _cut(connection: Any) -> None:
+    """A server that hangs would let its client wait for ever."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
 def _make_postgres_tables(connection: Connection) -> None:
     connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
     if (encoding := connection.exec_driver_sql("SHOW server_encoding").scalar_one()) != "UTF8":
         raise DatabaseAway(f"its encoding is {encoding}: only in UTF8 it can hold every text")
+    make_lease(connection)
     make_tables(connection)
 
 

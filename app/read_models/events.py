@@ -1,23 +1,17 @@
 """The index in its database. All of this blocks: `index` and `projector` call it in threads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, select
 
 from app.event_index import Bucket, Count, EventQuery, FoundEvent, Place
 from app.read_models.database import Database
+from app.read_models.lease import Lease
+from app.read_models.progress import Partition, Progress
 from app.read_models.statements import Topics, count_events, in_topics, select_events
 from app.read_models.tables import EVENTS, POSITIONS
-
-Partition = tuple[str, int]
-
-
-class Progress(NamedTuple):
-    """The next offset to read of a partition, and the mark of the record before it."""
-
-    next_offset: int
-    mark: int
 
 
 class Keep(NamedTuple):
@@ -28,17 +22,34 @@ class Keep(NamedTuple):
 
 
 class EventTable:
-    """Events and positions, in one database. Every call raises DatabaseAway where it does not answer."""
+    """Events and positions, in one database. Every call raises DatabaseAway where it does not answer.
 
-    def __init__(self, database: Database, keep: Keep) -> None:
+    With a `lease` only who leads writes: `apply` and `forget` raise LeaseLost where somebody else does.
+    """
+
+    def __init__(self, database: Database, keep: Keep, lease: Lease | None = None) -> None:
         self._database = database
         self._keep = keep
+        self._lease = lease
         self._count: int | None = None
 
     def prepare(self) -> None:
         """Make the tables, where they are missing, before anything else is asked."""
         self._database.prepare()
+
+    def lead(self) -> bool:
+        """Whether it is on us to write, from now on."""
         self._count = None
+        if self._lease is None:
+            return True
+        with self._database.begin() as connection:
+            return self._lease.take(connection)
+
+    def resign(self) -> None:
+        """Leave it to others, at once."""
+        if self._lease is not None:
+            with self._database.begin() as connection:
+                self._lease.end(connection)
 
     def positions(self) -> dict[Partition, Progress]:
         with self._database.read() as connection:
@@ -47,7 +58,7 @@ class EventTable:
 
     def apply(self, rows: Sequence[dict[str, Any]], moved: Mapping[Partition, Progress], now_ms: int) -> None:
         """Add the events whose ids are not there, and note how far the topics were read: both or neither."""
-        with self._database.begin() as connection:
+        with self._writing() as connection:
             added = self._add(connection, rows) if rows else 0
             if moved:
                 self._move(connection, moved)
@@ -56,10 +67,17 @@ class EventTable:
 
     def forget(self, topic: str) -> None:
         """Drop the topic's events with its positions."""
-        with self._database.begin() as connection:
+        with self._writing() as connection:
             connection.execute(delete(EVENTS).where(EVENTS.c.topic == topic))
             connection.execute(delete(POSITIONS).where(POSITIONS.c.topic == topic))
         self._count = None
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._database.begin() as connection:
+            if self._lease is not None:
+                self._lease.keep(connection)
+            yield connection
 
     def _add(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
         statement = self._database.insert(EVENTS).on_conflict_do_nothing()

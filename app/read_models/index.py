@@ -12,7 +12,7 @@ from app.event_index import Bucket, Count, EventQuery, FoundEvent
 from app.gateway.sight import Sight, in_sight
 from app.names import TopicName
 from app.read_models.events import EventTable
-from app.read_models.projector import Projector
+from app.read_models.progress import Awaited, marks_of
 from app.read_models.statements import MOST_COUNTS
 
 _ANSWER_SECONDS = 0.5
@@ -20,13 +20,13 @@ _ANSWER_SECONDS = 0.5
 
 
 class SqlEventIndex:
-    """Reads `table`, which `projector` fills from `topics`. `wait` is for how many seconds it is waited for."""
+    """Reads `table`, which is filled from `topics`. `wait` is for how many seconds it is waited for."""
 
     def __init__(
         self,
         log: Log,
         table: EventTable,
-        projector: Projector,
+        progress: Awaited,
         readers: Executor,
         *,
         topics: Sequence[str],
@@ -34,7 +34,7 @@ class SqlEventIndex:
     ) -> None:
         self._log = log
         self._table = table
-        self._projector = projector
+        self._progress = progress
         self._readers = readers
         self._topics = topics
         self._wait = wait
@@ -71,11 +71,10 @@ class SqlEventIndex:
         seconds = max(0.0, min(self._wait, deadline.remaining() - _ANSWER_SECONDS))
         try:
             async with asyncio.timeout(seconds):
-                found = await self._log.describe_many(self._topics)
+                marks = await marks_of(self._log, self._topics)
         except (SluiceError, TimeoutError):
             return 0
-        marks = {(topic.name, p.partition): p.high_watermark for topic in found for p in topic.partitions}
-        return await self._projector.caught_up(marks, seconds)
+        return await deadline.run(self._progress.caught_up(marks, seconds))
 
     async def _read(self, deadline: Deadline, work: Callable[..., Any], *arguments: Any) -> Any:
         return await deadline.run(asyncio.get_running_loop().run_in_executor(self._readers, work, *arguments))

@@ -53,11 +53,21 @@ for _name in ATTRIBUTES:
     Index(index_of(_name), EVENTS.c[_name], *_order, sqlite_where=_there, postgresql_where=_there)
 
 
+class OfNewerVersion(Exception):
+    """Another Sluice made them, for whom this one is too old."""
+
+
 def make_tables(connection: Connection) -> None:
-    """Those that are missing; where there are some of another version, all of them anew. Nobody else may be at it."""
+    """Those that are missing; where there are some of an older version, all of them anew. Nobody else may be at it.
+
+    Raises OfNewerVersion.
+    """
     _FORMAT.create(connection, checkfirst=True)
-    if connection.execute(_FORMAT.select()).scalars().all() == [_VERSION]:
+    found = connection.execute(_FORMAT.select()).scalars().all()
+    if found == [_VERSION]:
         return
+    if max(found, default=0) > _VERSION:
+        raise OfNewerVersion
     _metadata.drop_all(connection)
     connection.execute(_FORMAT.delete())
     _metadata.create_all(connection)

@@ -17,6 +17,9 @@ def events() -> Json:
             graph("p95", "s", {"{{method}} {{route}}": quantile(0.95, _DURATION, "method, route", _EVENTS)}),
             graph("Answers", "reqps", {"{{status}}": rate(f"{_DURATION}_count", "status", _EVENTS)}),
             graph(
+                "Index behind", "none", {"{{instance}}": total("sluice_index_lag", "instance")}, "Records not read yet."
+            ),
+            graph(
                 "Size of the index",
                 "decbytes",
                 {"{{instance}}": total("sluice_file_bytes", "instance", 'holds="index"')},

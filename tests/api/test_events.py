@@ -1,7 +1,13 @@
 """`/events`: the log by attribute, as users of the two event trackers know it."""
 
+import asyncio
+import contextlib
+import re
+import sqlite3
 import uuid
+from collections.abc import Iterator
 
+import psycopg
 import pytest
 from conftest import running
 from samples import CANARY, generic
@@ -228,6 +234,42 @@ async def test_what_was_acknowledged_is_in_the_very_next_answer_on_every_broker(
             found = await client.get("/events?order=desc&limit=1")
             assert "X-Index-Lag" not in found.headers
             assert [event["id"] for event in found.body] == [posted]
+
+
+@contextlib.contextmanager
+def nobody_writes(database_url: str) -> Iterator[None]:
+    """Somebody else holds the index's positions; they can be read."""
+    if database_url.startswith("sqlite"):
+        with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+    else:
+        with psycopg.connect(database_url) as connection:
+            connection.execute("LOCK TABLE event_index_positions IN EXCLUSIVE MODE")
+            yield
+
+
+async def lag(client) -> float:
+    text = (await client.get("/metrics")).body.decode()
+    return float(re.search(r"^sluice_index_lag (\S+)$", text, re.MULTILINE)[1])
+
+
+async def test_what_is_missing_after_the_wait_is_told(database_url):
+    async with running(DATABASE_URL=database_url, EVENT_INDEX_WAIT_MS="200") as client:
+        first = await post(client)
+        assert await ids(client) == [first]
+        with nobody_writes(database_url):
+            posted = [await post(client, timestamp=n) for n in range(3)]
+            for path in ("/events", f"/events/{first}", "/events/summary"):
+                found = await client.get(path)
+                assert (found.status, found.headers["X-Index-Lag"]) == (200, "3"), path
+            assert [event["id"] for event in (await client.get("/events")).body] == [first]
+            assert await lag(client) > 0
+        async with asyncio.timeout(60):
+            while "X-Index-Lag" in (await client.get("/events")).headers:
+                pass
+        assert await ids(client) == [*posted, first]
+        assert await lag(client) == 0
 
 
 async def test_a_listed_topic_that_is_missing_is_waited_for_and_not_made(database_url):

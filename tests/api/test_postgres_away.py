@@ -69,6 +69,25 @@ async def test_reads_are_refused_while_it_is_away_and_all_is_there_when_it_is_ba
         assert sorted(await until(lambda: listed(client))) == sorted(sent)
 
 
+async def test_one_that_hangs_keeps_nobody_longer_than_the_deadline_and_not_the_gateway_from_stopping(own_postgres):
+    async with running(DATABASE_URL=own_postgres.new_database()) as client:
+        posted = await client.post("/events", {"event_type": "t", "payload": {}})
+        assert (await client.get(posted.headers["Location"])).status == 200
+        own_postgres.freeze()
+        try:
+            hanging = [client.get("/events", headers={"X-Request-Timeout": "1000"}) for _ in range(8)]
+            assert {answer.status for answer in await asyncio.gather(*hanging)} == {504}
+            assert (await client.post("/events", {"event_type": "t", "payload": {}})).status == 201
+        finally:
+            own_postgres.thaw()
+        assert len(await until(lambda: listed(client))) == 2
+        own_postgres.freeze()
+        assert (await client.get("/events", headers={"X-Request-Timeout": "1000"})).status == 504
+        began = asyncio.get_running_loop().time()
+    own_postgres.thaw()
+    assert asyncio.get_running_loop().time() - began < SECONDS
+
+
 async def test_a_gateway_starts_without_it_and_follows_once_it_is_there(own_postgres):
     url = own_postgres.new_database()
     own_postgres.stop()

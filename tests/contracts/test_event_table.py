@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from app.database_url import parse_database_url
 from app.event_index import EventQuery
 from app.read_models.database import DatabaseAway, postgres_database
-from app.read_models.events import EventTable, Keep, Progress
+from app.read_models.events import EventTable, Keep
+from app.read_models.progress import Progress
 from app.read_models.records import key_of, row_of
 from app.record import Record
 

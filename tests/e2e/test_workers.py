@@ -194,6 +194,13 @@ def test_an_embedded_log_belongs_to_one_process(tmp_path, url):
     assert "Kafka" in message
 
 
+def test_a_database_in_a_file_belongs_to_one_process(tmp_path):
+    code, message = failed(tmp_path, "serve", "--workers", "2", BROKER_URL="kafka://127.0.0.1:9092")
+    assert code == 78
+    assert "WORKERS" in message
+    assert "PostgreSQL" in message
+
+
 def test_the_rate_limit_is_one_for_all_workers(tmp_path, kafka):
     with workers(tmp_path, kafka, 2, RATE_LIMIT_RPS="0.001", RATE_LIMIT_BURST="20") as (url, _):
         let_through = 0

@@ -12,6 +12,7 @@ from app.telemetry.metrics.broker import BrokerMetrics
 from app.telemetry.metrics.door import DoorMetrics
 from app.telemetry.metrics.families import Families
 from app.telemetry.metrics.http import HttpMetrics
+from app.telemetry.metrics.index import IndexMetrics
 from app.telemetry.metrics.messages import MessageMetrics
 from app.telemetry.metrics.process import ProcessMetrics, collect_process
 from app.telemetry.metrics.seen import SeenMetrics
@@ -34,6 +35,7 @@ class Metrics:
         self.messages = MessageMetrics(new)
         self.broker = BrokerMetrics(new)
         self.door = DoorMetrics(new)
+        self.index = IndexMetrics(new)
         self.process = ProcessMetrics(new)
         self.seen = SeenMetrics(__version__)
         if shared is None:
