@@ -7,6 +7,7 @@ SluiceError                          internal_error
 ├── Forbidden                        forbidden              a valid key without this right
 ├── NotFound                         not_found
 ├── MethodNotAllowed                 method_not_allowed
+├── NotAcceptable                    not_acceptable         none of what the client takes can be answered
 ├── RequestTooSlow                   request_timeout
 ├── AlreadyExists                    already_exists
 ├── Conflict                         conflict
@@ -89,6 +90,10 @@ class NotFound(SluiceError):
 
 class MethodNotAllowed(SluiceError):
     code = "method_not_allowed"
+
+
+class NotAcceptable(SluiceError):
+    code = "not_acceptable"
 
 
 class RequestTooSlow(SluiceError):

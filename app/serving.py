@@ -177,6 +177,7 @@ async def _drain(gateway: Gateway, site: web.TCPSite) -> None:
     _log.info("stopping", in_flight=len(gateway.deadlines))
     gateway.health.stop()
     gateway.consumer.stop_waiting()
+    gateway.live.stop()
     await site.stop()
     await gateway.deadlines.wait_for_none(DRAIN_SECONDS)
     if unanswered := gateway.deadlines.bring_all_forward():

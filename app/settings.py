@@ -83,6 +83,7 @@ class Settings(BaseModel):
     max_message_bytes: Positive = 1_000_000
     max_connections: Annotated[int, Field(ge=0)] = 10_000
     max_inflight_bytes: Positive = 67_108_864
+    tail_buffer_bytes: Positive = 1_048_576
     dedupe_window_secs: Annotated[int, Field(ge=0)] = 600
     dedupe_max_ids: Positive = 200_000
     retention_check_interval_secs: Annotated[float, Field(gt=0)] = 30

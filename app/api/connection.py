@@ -44,7 +44,18 @@ class Connection(RequestHandler):
     `refused` is told why, in a word for a metric. `large` tells that a head on it may be larger than it may.
     """
 
-    __slots__ = ("_body", "_bounds", "_head_bytes", "_head_ends", "_new_id", "_refused", "_server", "_shut", "large")
+    __slots__ = (
+        "_body",
+        "_bounds",
+        "_head_bytes",
+        "_head_ends",
+        "_lost",
+        "_new_id",
+        "_refused",
+        "_server",
+        "_shut",
+        "large",
+    )
 
     def __init__(
         self, server: "Server", *, new_id: Callable[[], str], bounds: Bounds, refused: Callable[[str], None], **how: Any
@@ -58,7 +69,15 @@ class Connection(RequestHandler):
         self._head_bytes = 0
         self._head_ends: asyncio.TimerHandle | None = None
         self._shut = False
+        self._lost: list[Callable[[], None]] = []
         self.large = False
+
+    def when_lost(self, tell: Callable[[], None]) -> None:
+        """Tell when there is nobody left at the other end, be it already."""
+        if self.transport is None:
+            tell()
+        else:
+            self._lost.append(tell)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -73,6 +92,9 @@ class Connection(RequestHandler):
         self._head_came()
         self._server.refused_open.discard(self)
         super().connection_lost(exc)
+        for tell in self._lost:
+            tell()
+        self._lost.clear()
 
     def data_received(self, data: bytes) -> None:
         if self._shut:

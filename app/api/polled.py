@@ -48,7 +48,7 @@ def polled(partition: int, fetched: Fetched) -> web.Response:
     """The page as an answer."""
     return json_response(
         _Page(
-            messages=[_message(record) for record in fetched.records],
+            messages=[message_of(record) for record in fetched.records],
             count=len(fetched.records),
             partition_id=partition,
             current_offset=max(0, fetched.high_watermark - 1),
@@ -59,7 +59,8 @@ def polled(partition: int, fetched: Fetched) -> web.Response:
     )
 
 
-def _message(record: Record) -> PolledMessage:
+def message_of(record: Record) -> PolledMessage:
+    """The record as polls and tails show it."""
     value = record.value or b""
     event = head_of(value)
     event_id = event.id if event else None

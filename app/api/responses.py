@@ -23,6 +23,7 @@ STATUS: dict[type[SluiceError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.NotAcceptable: 406,
     errors.RequestTooSlow: 408,
     errors.AlreadyExists: 409,
     errors.Conflict: 409,

@@ -11,6 +11,7 @@ from app.api.handlers.events import Events
 from app.api.handlers.messages import Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
+from app.api.handlers.tails import Tails
 from app.api.middleware.authorise import Rights
 from app.api.state import Handler
 from app.door.scopes import Right
@@ -32,6 +33,7 @@ def routes(
     streams: Streams,
     offsets: OffsetsOf,
     groups: Groups,
+    tails: Tails,
     operations: Operations,
 ) -> Sequence[Route]:
     topic = "/streams/{stream}/topics/{topic}"
@@ -47,6 +49,7 @@ def routes(
         Route("POST", f"{topic}/messages", Right.PRODUCE, messages.send),
         Route("GET", f"{topic}/messages", Right.CONSUME, messages.poll),
         Route("POST", f"{topic}/messages/batch", Right.PRODUCE, messages.send_batch),
+        Route("GET", f"{topic}/tail", Right.CONSUME, tails.tail),
         Route("POST", "/events", Right.PRODUCE, events.post),
         Route("GET", "/events", Right.ANY, events.find),
         Route("GET", "/events/summary", Right.ANY, events.summary),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.api.tailed import item_of
 from app.assembly.door import Door
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
@@ -20,6 +21,7 @@ from app.gateway.consumers import Consumers
 from app.gateway.health import Health
 from app.gateway.lags import Lags
 from app.gateway.link import Link
+from app.gateway.live.live import Live
 from app.gateway.periodic import Periodic
 from app.gateway.producer import Producer
 from app.gateway.replication import Replication
@@ -45,6 +47,7 @@ class Core:
     encoder: EventEncoder
     producer: Producer
     consumer: Consumer
+    live: Live
     trail: Audit
     replication: Replication
     health: Health
@@ -117,6 +120,7 @@ def _make_core(settings: Settings, door: Door, metrics: Metrics, new_id: Callabl
         encoder,
         Producer(log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics.messages),
         Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics.messages),
+        Live(log, render=item_of, most_bytes=settings.tail_buffer_bytes),
         trail,
         replication,
         Health(log, connected=lambda: link.connected, unreplicated=lambda: replication.unreplicated),

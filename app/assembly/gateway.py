@@ -16,6 +16,7 @@ from app.api.handlers.events import Events
 from app.api.handlers.messages import Bounds, Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
+from app.api.handlers.tails import Tails
 from app.api.middleware import middlewares
 from app.api.middleware.deadlines import deadlines as timed
 from app.api.middleware.errors import errors
@@ -34,6 +35,7 @@ from app.gateway.audit import Audit
 from app.gateway.consumer import Consumer
 from app.gateway.consumers import Consumers
 from app.gateway.health import Health
+from app.gateway.live.live import Live
 from app.gateway.offsets import Offsets
 from app.ids import UuidSource
 from app.resilience.budget import ByteBudget
@@ -51,6 +53,7 @@ class Gateway:
     log: Log
     health: Health
     consumer: Consumer
+    live: Live
     deadlines: Deadlines
     budget: ByteBudget
     metrics: Metrics
@@ -102,6 +105,7 @@ def _join(
         core.log,
         core.health,
         core.consumer,
+        core.live,
         deadlines,
         budget,
         metrics,
@@ -140,5 +144,6 @@ def _routes(
         Streams(core.catalog, most_bytes=most),
         OffsetsOf(Offsets(core.log, group_prefix=prefix), most_bytes=most),
         Groups(Consumers(core.log, group_prefix=prefix)),
+        Tails(core.live, metrics.tails),
         operations,
     )

@@ -20,12 +20,14 @@ from app.errors import AlreadyExists, DeadlineExceeded, NotFound, SluiceError, S
 from app.event import EventEncoder
 from app.gateway.message import Message, Origin, record_of
 from app.gateway.seldom import Seldom
+from app.names import NO_STREAM, TopicName
 from app.record import Failed, NewRecord
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics.door import DoorMetrics
 from app.topic import RETENTION_MS, TopicSpec
 
 AUDIT_TOPIC = "_gateway-audit"
+AUDIT = TopicName(NO_STREAM, AUDIT_TOPIC)
 _PASSING = (Unavailable, DeadlineExceeded, StorageFull, NotFound)  # the topic, deleted by others, is made anew
 _BATCH = 100
 _WRITE_SECONDS = 10.0

@@ -54,7 +54,7 @@ def _requests() -> tuple[Json, ...]:
     return (
         graph("Requests by route", "reqps", {"{{method}} {{route}}": rate(_COUNT, "method, route")}),
         graph("Requests by status", "reqps", {"{{status}}": rate(_COUNT, "status")}),
-        graph("Latency", "s", percentiles(_DURATION), "Polls that wait for messages are in it."),
+        graph("Latency", "s", percentiles(_DURATION), "Polls that wait for messages are in it, and live feeds."),
         graph("p95 by route", "s", {"{{method}} {{route}}": quantile(0.95, _DURATION, "method, route")}),
         graph(
             "Bytes a request",

@@ -28,11 +28,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Speaks to one gateway. `gateway` is at hand for what a client can't see."""
+    """Speaks to one gateway. `gateway` is at hand for what a client can't see; `topic` is its default topic's path."""
 
     url: str
     session: ClientSession
     gateway: Gateway
+    topic: str
 
     async def __call__(self, method: str, path: str, **options) -> Answer:
         async with self.session.request(method, self.url + path, **options) as response:
@@ -77,8 +78,9 @@ async def running(*, bounds: Bounds | None = None, **environ: str) -> AsyncItera
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
+        topic = f"/streams/{settings.default_stream}/topics/{settings.default_topic}"
         async with ClientSession() as session:
-            yield Client(f"http://127.0.0.1:{runner.addresses[0][1]}", session, gateway)
+            yield Client(f"http://127.0.0.1:{runner.addresses[0][1]}", session, gateway, topic)
         await runner.cleanup()
 
 

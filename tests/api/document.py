@@ -14,7 +14,7 @@ from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.routes import rights, routes
 
-DOCUMENT = document(OPERATIONS, rights(routes(*[Mock()] * 6)))
+DOCUMENT = document(OPERATIONS, rights(routes(*[Mock()] * 7)))
 
 
 def _strict() -> dict[str, Any]:

@@ -40,19 +40,19 @@ def test_env_example_has_every_setting_with_its_default():
 
 
 def test_the_readme_lists_every_route_and_no_other():
-    table = {(route.method, route.path) for route in routes(*[Anything()] * 6)}
+    table = {(route.method, route.path) for route in routes(*[Anything()] * 7)}
     written = set(re.findall(r"^\| `(GET|POST|PUT|DELETE|PATCH) (/\S*)` \|", text("README.md"), re.MULTILINE))
     assert written == table
 
 
 def test_every_route_asks_something_of_a_key_and_what_changes_streams_asks_most():
-    table = routes(*[Anything()] * 6)
+    table = routes(*[Anything()] * 7)
     asked = rights(table)
     assert {(route.method, route.path) for route in table} <= set(asked)
     for (method, path), right in asked.items():
         if path.endswith(("/messages", "/messages/batch")) or (method, path) == ("POST", "/events"):
             assert right is (Right.PRODUCE if method == "POST" else Right.CONSUME)
-        elif path.endswith("/offsets"):
+        elif path.endswith(("/offsets", "/tail")):
             assert right is Right.CONSUME
         elif method in ("POST", "PATCH", "DELETE", "PUT"):
             assert right is Right.ADMIN

@@ -1,5 +1,7 @@
 """schemathesis drives the whole API from the document that the gateway serves: nothing it makes up gets a 5xx, and
-every answer is one that the document declares. By hand: `SCHEMATHESIS_EXAMPLES=1000 SCHEMATHESIS_SECONDS=600`."""
+every answer is one that the document declares. Live feeds are left out: they have no end.
+
+By hand: `SCHEMATHESIS_EXAMPLES=1000 SCHEMATHESIS_SECONDS=600`."""
 
 import os
 import subprocess
@@ -27,7 +29,7 @@ def test_whatever_the_document_allows_gets_an_answer_that_it_declares(tmp_path):
             [
                 *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
                 *("--checks", ",".join(CHECKS), "--max-examples", EXAMPLES, "--no-color"),
-                "--generation-deterministic",
+                *("--generation-deterministic", "--exclude-path", "/streams/{stream}/topics/{topic}/tail"),
             ],
             cwd=tmp_path,
             capture_output=True,

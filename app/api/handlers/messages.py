@@ -7,19 +7,19 @@ from typing import NamedTuple
 from aiohttp import web
 
 from app.api import parsing, responses
+from app.api.audit_topic import asks_for_audit
 from app.api.body import NDJSON, read_body
 from app.api.charges import Charges
 from app.api.polled import polled
 from app.api.state import CALL
 from app.errors import SluiceError
-from app.gateway.audit import AUDIT_TOPIC
+from app.gateway.audit import AUDIT
 from app.gateway.consumer import Consumer
 from app.gateway.message import Message, Origin
 from app.gateway.producer import Producer
-from app.names import NO_STREAM, TopicName
+from app.names import TopicName
 from app.record import Failed, Outcome
 
-_AUDIT = TopicName(NO_STREAM, AUDIT_TOPIC)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -78,7 +78,7 @@ class Messages:
         return responses.sent_many(topic, items, outcomes)
 
     async def poll(self, request: web.Request) -> web.Response:
-        topic = _AUDIT if _asks_for_audit(request) else self._topic(request)
+        topic = AUDIT if asks_for_audit(request) else self._topic(request)
         poll = parsing.poll_query(request.query, most=self._bounds.page)
         call = request[CALL]
         delivery = call.delivery = await self._consumer.poll(topic, poll, call.deadline)
@@ -89,15 +89,6 @@ class Messages:
         topic = TopicName.address(match["stream"], match["topic"]) if match else self._default
         self._used(topic.full)
         return topic
-
-
-def _asks_for_audit(request: web.Request) -> bool:
-    """Whether the trail is asked for by a key that may read it. For others it is hidden, as internal names are."""
-    identity = request[CALL].identity
-    if identity.name is None or not identity.scopes.admin:
-        return False
-    match = request.match_info
-    return (match.get("stream"), match.get("topic")) == (_AUDIT.stream, _AUDIT.topic)
 
 
 def origin_of(request: web.Request) -> Origin:

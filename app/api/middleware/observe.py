@@ -18,23 +18,29 @@ _log = get_logger(__name__)
 
 
 def observe(metrics: Metrics) -> Middleware:
-    """The middleware. It writes the answer itself: only so are its time and its fate known here."""
+    """The middleware. It writes the answer itself: only so are its time and its fate known here.
+
+    An answer that the handler began already is a feed, which a client ends by leaving: that is not 499.
+    """
     tell = _teller(metrics)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = perf_counter()
-        status, response = _CLIENT_GONE, None
+        status, response, feed = _CLIENT_GONE, None, False
         try:
             response = await handler(request)
+            feed = response.prepared
             await response.prepare(request)
             await response.write_eof()
         except ConnectionError:
             if not client_gone(request):
                 raise
+            if response is not None and feed:
+                status = response.status
             return web.Response(status=_CLIENT_GONE)
         else:
-            if not client_gone(request):
+            if feed or not client_gone(request):
                 status = response.status
             return response
         finally:

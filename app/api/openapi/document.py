@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import starmap
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -13,7 +14,7 @@ from app.api.middleware.authorise import Rights
 from app.api.middleware.compression import ENCODERS
 from app.api.middleware.deadlines import LEAST_MS, MOST_MS
 from app.api.openapi.answers import Error
-from app.api.openapi.operations import ANY, TEXT, Operation
+from app.api.openapi.operations import ANY, EVENTS, TEXT, Operation
 from app.api.responses import STATUS, status_of
 from app.door.scopes import Right
 from app.errors import SluiceError
@@ -149,7 +150,10 @@ def _taken(operations: Mapping[tuple[str, str], Operation]) -> Iterator[Any]:
 
 def _answered(operations: Mapping[tuple[str, str], Operation]) -> Iterator[Any]:
     kinds = [
-        kind for operation in operations.values() for kind in operation.answers.values() if kind not in (None, TEXT)
+        kind
+        for operation in operations.values()
+        for kind in operation.answers.values()
+        if kind not in (None, TEXT, EVENTS)
     ]
     yield from {_key(kind): kind for kind in [Error, *kinds]}.values()
 
@@ -163,7 +167,12 @@ def _operation(operation: Operation, path: str, schemas: _Schemas) -> Json:
         "operationId": operation.id + ("Of" if "topic" in named and path.count("/messages") else ""),
         "tags": [operation.tag],
         "summary": operation.summary,
-        "parameters": [*map(_path_parameter, named), *_query(operation, schemas), _TIMEOUT],
+        "parameters": [
+            *map(_path_parameter, named),
+            *_query(operation, schemas),
+            *starmap(_header_parameter, operation.headers.items()),
+            _TIMEOUT,
+        ],
         "responses": answers,
     }
     if operation.body is not None:
@@ -197,6 +206,10 @@ def _path_parameter(name: str) -> Json:
     }
 
 
+def _header_parameter(name: str, description: str) -> Json:
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": {"type": "string"}}
+
+
 def _query(operation: Operation, schemas: _Schemas) -> list[Json]:
     if operation.query is None:
         return []
@@ -216,6 +229,8 @@ def _answer(status: int, operation: Operation, schemas: _Schemas) -> Json:
             TEXT: {"schema": {"type": "string"}},
             "application/openmetrics-text": {"schema": {"type": "string"}},
         }
+    elif kind == EVENTS:
+        answer["content"] = {EVENTS: {"schema": {"type": "string"}}}
     elif kind is not None:
         answer["content"] = {JSON: {"schema": schemas.answered(kind)}}
     return answer

@@ -1,7 +1,7 @@
 """Every operation in words and types: what it takes, what it answers, how it can fail."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,6 +10,7 @@ from app.api.openapi import answers
 from app.api.parsing import BatchBody, BatchQuery, PollQuery, SendBody
 from app.api.parsing_events import EventsQuery, SummaryQuery
 from app.api.parsing_offsets import ConsumerQuery, OffsetsBody, OffsetsQuery
+from app.api.parsing_tails import LAST_EVENT_ID, TailQuery
 from app.api.parsing_topics import StreamBody, TopicBody, TopicChangeBody
 from app.event import PlainEvent
 
@@ -21,14 +22,16 @@ SEND = (*BODY, 404, 507)
 CHANGE = (*BODY, 507)
 
 TEXT = "text/plain"
+EVENTS = "text/event-stream"
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One method on one path. `answers` are types by status: None for no body, `TEXT` for plain text.
+    """One method on one path. `answers` are types by status: None for no body, `TEXT` for plain text, `EVENTS` for SSE.
 
     `errors` are statuses over those of `ANY`. `lines`: the body may also be NDJSON. `open`: it needs no key,
     unless the settings say otherwise. `example` is a body that is taken; `tagged`: the answer has an ETag.
+    `headers` are those it takes over the general ones, in words.
     """
 
     id: str
@@ -42,6 +45,7 @@ class Operation:
     open: bool = False
     example: Any = None
     tagged: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 _EVENT = {"event_type": "order.noted", "payload": {"type": "Generic", "data": {"order": 17, "note": "paid"}}}
@@ -91,6 +95,15 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", f"{_TOPIC}/messages"): _SEND,
     ("GET", f"{_TOPIC}/messages"): _POLL,
     ("POST", f"{_TOPIC}/messages/batch"): _SEND_BATCH,
+    ("GET", f"{_TOPIC}/tail"): Operation(
+        "tail",
+        "messages",
+        "Messages as they come, for as long as the client stays",
+        {200: EVENTS},
+        errors=(404, 406),
+        query=TailQuery,
+        headers={LAST_EVENT_ID: "The id of the last event that came: go on behind it, whatever `from` says."},
+    ),
     ("POST", "/events"): Operation(
         "postEvent",
         "events",

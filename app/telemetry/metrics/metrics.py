@@ -16,6 +16,7 @@ from app.telemetry.metrics.index import IndexMetrics
 from app.telemetry.metrics.messages import MessageMetrics
 from app.telemetry.metrics.process import ProcessMetrics, collect_process
 from app.telemetry.metrics.seen import SeenMetrics
+from app.telemetry.metrics.tails import TailMetrics
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -33,6 +34,7 @@ class Metrics:
         new = Families(self.registry, shared=shared is not None)
         self.http = HttpMetrics(new)
         self.messages = MessageMetrics(new)
+        self.tails = TailMetrics(new)
         self.broker = BrokerMetrics(new)
         self.door = DoorMetrics(new)
         self.index = IndexMetrics(new)

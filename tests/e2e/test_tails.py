@@ -1,0 +1,90 @@
+"""Live feeds of a gateway as a process of its own: how they end."""
+
+import json
+import signal
+import socket
+import time
+import urllib.request
+
+from gateways import serving
+from samples import generic
+
+TAIL = b"GET /streams/sample-stream/topics/events/tail HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def connect(url: str) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30)
+    client.sendall(TAIL)
+    return client
+
+
+def read_until(client: socket.socket, wanted: bytes) -> bytes:
+    read = b""
+    while wanted not in read:
+        piece = client.recv(65536)
+        assert piece, read
+        read += piece
+    return read
+
+
+def send(url: str, data: object) -> None:
+    body = json.dumps({"event": generic(data), "partition_id": 0}).encode()
+    request = urllib.request.Request(f"{url}/messages", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 201
+
+
+def test_a_feed_ends_at_once_when_the_gateway_stops_be_its_client_deaf(tmp_path):
+    with serving(tmp_path) as (url, process):
+        listening, deaf = connect(url), connect(url)
+        with listening, deaf:
+            read_until(listening, b"\n\n")
+            for _ in range(12):
+                send(url, "x" * 900_000)
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            read_until(listening, b"\r\n0\r\n\r\n")
+            assert listening.recv(1) == b""
+            assert process.wait(20) == 0
+            assert time.monotonic() - started < 12
+
+
+def test_a_sign_of_life_comes_every_15_seconds_and_no_event(tmp_path):
+    with serving(tmp_path) as (url, _), connect(url) as client:
+        read_until(client, b": hello")
+        started = time.monotonic()
+        read = read_until(client, b": \n\n")
+        assert 14 < time.monotonic() - started < 25
+        assert b"event:" not in read
+
+
+def test_a_client_that_takes_nothing_is_cut_off_with_the_reason_and_goes_on_where_it_was(tmp_path):
+    with serving(tmp_path, TAIL_BUFFER_BYTES="200000") as (url, _):
+        with connect(url) as client:
+            read = read_until(client, b": hello")
+            for n in range(60):
+                send(url, f"{n:03}" + "x" * 200_000)
+            time.sleep(8)
+            while piece := client.recv(1 << 20):
+                read += piece
+        body = unchunked(read.partition(b"\r\n\r\n")[2])
+        assert body.rstrip().rpartition(b"\n\n")[2].startswith(b'event: error\ndata: {"error":"overloaded"')
+        last = body.rpartition(b"\nid: ")[2].partition(b"\n")[0].decode()
+        request = urllib.request.Request(
+            f"{url}/streams/sample-stream/topics/events/tail", headers={"Last-Event-ID": last}
+        )
+        offset = int(last.partition(":")[2])
+        assert offset < 59
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            for expected in range(offset + 1, 60):
+                while not (line := answer.readline()).startswith(b"data: "):
+                    assert line
+                assert json.loads(line[6:])["event"]["payload"]["data"].startswith(f"{expected:03}")
+
+
+def unchunked(body: bytes) -> bytes:
+    """What chunks hold (RFC 9112, 7.1)."""
+    found, at = b"", 0
+    while length := int(body[at : (end := body.index(b"\r\n", at))], 16):
+        found, at = found + body[end + 2 : end + 2 + length], end + 4 + length
+    return found
