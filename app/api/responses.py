@@ -36,6 +36,9 @@ STATUS: dict[type[SluiceError], int] = {
     errors.StorageFull: 507,
 }
 
+ERROR = web.ResponseKey("error", str)
+"""The code of the error that an answer tells of."""
+
 _JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
 
@@ -63,6 +66,7 @@ def error_body(error: SluiceError, request_id: str, *, outcome: OutcomeName | No
 def error_response(error: SluiceError, request_id: str, *, outcome: OutcomeName | None = None) -> web.Response:
     """The error's answer; what is worth another try says when, and who is not known how to become so."""
     response = json_response(error_body(error, request_id, outcome=outcome), status=status_of(error))
+    response[ERROR] = error.code
     if isinstance(error, errors.Unavailable | errors.TooManyRequests):
         response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)
     if isinstance(error, errors.Unauthorized):

@@ -54,6 +54,7 @@ def _requests() -> tuple[Json, ...]:
     return (
         graph("Requests by route", "reqps", {"{{method}} {{route}}": rate(_COUNT, "method, route")}),
         graph("Requests by status", "reqps", {"{{status}}": rate(_COUNT, "status")}),
+        graph("Errors", "reqps", {"{{code}}": rate("sluice_errors_total", "code")}),
         graph("Latency", "s", percentiles(_DURATION), "Polls that wait for messages are in it, and live feeds."),
         graph("p95 by route", "s", {"{{method}} {{route}}": quantile(0.95, _DURATION, "method, route")}),
         graph(

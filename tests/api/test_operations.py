@@ -164,3 +164,15 @@ async def test_keys_have_their_use_counted(start):
         assert found[f"http_request_bytes_total{{{sizes}}}"] == found['sluice_key_bytes_total{key="API_KEY"}']
         assert found[f"http_response_bytes_total{{{sizes}}}"] > 100
         assert found["sluice_send_batch_size_sum"] == 2
+
+
+async def test_errors_are_counted_by_their_code(start):
+    async with start(BATCH_MAX_SIZE="1", MAX_INFLIGHT_BYTES="20000", MAX_REQUEST_BODY_SIZE="10000") as client:
+        await client.get("/nowhere")
+        await client.post("/messages/batch", {"events": [generic(), generic()]})
+        await client.post_bytes("/messages", b"x" * 10_001)
+        await client.post_bytes("/messages", b"{}", content_type="text/plain")
+        found = await metrics(client)
+        told = {code: n for name, n in found.items() if (code := name.removeprefix("sluice_errors_total")) != name}
+        codes = ("not_found", "validation_error", "payload_too_large", "unsupported_media_type")
+        assert told == {f'{{code="{code}"}}': 1 for code in codes}

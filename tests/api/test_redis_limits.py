@@ -116,7 +116,7 @@ async def test_without_an_answer_from_redis_each_limits_by_itself_and_says_so(re
             verdicts = [await one(limits, "away", 0.01, 3) for _ in range(5)]
             assert time.monotonic() - started < AWAY_SECONDS, "it waited for redis more than once"
             assert [v.wait == 0 for v in verdicts] == [True, True, True, False, False]
-            assert b"sluice_limit_fallbacks_total 5.0" in metrics.expose("")[0]
+            assert b"sluice_limit_fallbacks_total 5.0" in (await metrics.expose(""))[0]
         await asyncio.sleep(AWAY_SECONDS + 0.1)
         async with limiter(redis.url) as other:
             before = (await one(other, "back", 0.01, 100)).remaining

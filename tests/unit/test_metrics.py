@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -87,27 +88,27 @@ def answered(metrics: Metrics, *, seconds: float, ended: float, request_id: str)
     metrics.http.answered(Answered("GET", "/messages", 200, seconds, ended, 0, 100, request_id))
 
 
-def exemplars(metrics: Metrics) -> set[str]:
-    text, _ = metrics.expose("application/openmetrics-text")
+async def exemplars(metrics: Metrics) -> set[str]:
+    text, _ = await metrics.expose("application/openmetrics-text")
     families = text_string_to_metric_families(text.decode())
     samples = [sample for family in families for sample in family.samples]
     return {sample.exemplar.labels["request_id"] for sample in samples if sample.exemplar}
 
 
-def test_once_a_second_a_request_and_every_slow_one_lends_its_id_to_its_bucket():
+async def test_once_a_second_a_request_and_every_slow_one_lends_its_id_to_its_bucket():
     metrics = Metrics()
     answered(metrics, seconds=0.002, ended=10.0, request_id="first")
     answered(metrics, seconds=0.004, ended=10.5, request_id="too-soon")
     answered(metrics, seconds=0.7, ended=10.6, request_id="slow")
     answered(metrics, seconds=0.008, ended=12.0, request_id="later")
-    assert exemplars(metrics) == {"first", "slow", "later"}
+    assert await exemplars(metrics) == {"first", "slow", "later"}
 
 
 @pytest.mark.parametrize("length", [100, 101, 128])
-def test_an_id_too_long_for_an_exemplar_is_left_out_and_the_request_counted(length):
+async def test_an_id_too_long_for_an_exemplar_is_left_out_and_the_request_counted(length):
     metrics = Metrics()
     answered(metrics, seconds=1, ended=1, request_id="x" * length)
-    assert exemplars(metrics) == ({"x" * 100} if length == 100 else set())
+    assert await exemplars(metrics) == ({"x" * 100} if length == 100 else set())
     assert value(metrics, "http_request_duration_seconds_count", method="GET", route="/messages", status="200") == 1
 
 
@@ -135,3 +136,34 @@ async def test_pauses_of_the_loop_and_of_the_collector_are_told():
         await pauses.stop()
     assert value(metrics, "sluice_event_loop_lag_seconds_sum") > 0
     assert [callback for callback in gc.callbacks if getattr(callback, "__self__", None) is pauses] == []
+
+
+async def test_the_exposition_is_written_beside_the_event_loop():
+    metrics, threads = Metrics(), []
+
+    def read() -> SimpleNamespace:
+        threads.append(threading.get_ident())
+        return SimpleNamespace(totals=None, age=None)
+
+    metrics.seen.log_is("memory", read)
+    await metrics.expose("")
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
+
+
+def test_nothing_is_lost_or_counted_twice_while_several_look():
+    metrics, stop = Metrics(), threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            value(metrics, "sluice_key_requests_total", key="k")
+
+    lookers = [threading.Thread(target=look) for _ in range(3)]
+    for looker in lookers:
+        looker.start()
+    for _ in range(20_000):
+        metrics.door.used("k")
+    stop.set()
+    for looker in lookers:
+        looker.join()
+    assert value(metrics, "sluice_key_requests_total", key="k") == 20_000

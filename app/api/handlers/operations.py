@@ -78,7 +78,7 @@ class Operations:
         )
 
     async def metrics(self, request: web.Request) -> web.Response:
-        body, content_type = self._metrics.expose(request.headers.get(hdrs.ACCEPT, ""))
+        body, content_type = await self._metrics.expose(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
     async def openapi(self, request: web.Request) -> web.Response:

@@ -5,6 +5,7 @@ from time import perf_counter
 
 from aiohttp import hdrs, web
 
+from app.api.responses import ERROR
 from app.api.state import CALL, Handler, Middleware, client_gone
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
@@ -53,7 +54,7 @@ def observe(metrics: Metrics) -> Middleware:
 
 def _teller(metrics: Metrics) -> Callable[[web.Request, web.StreamResponse | None, int, float], None]:
     """What tells of a request. It keeps what it would look up anew each time."""
-    answered, used = metrics.http.answered, metrics.door.used
+    answered, failed, used = metrics.http.answered, metrics.http.failed, metrics.door.used
     log = _log.bind()
 
     def tell(request: web.Request, response: web.StreamResponse | None, status: int, started: float) -> None:
@@ -65,6 +66,8 @@ def _teller(metrics: Metrics) -> Callable[[web.Request, web.StreamResponse | Non
         sent = response.body_length if response is not None else 0
         answered(Answered(method, route, status, seconds, ended, request.content.total_bytes, sent, call.request_id))
         used(name)
+        if status >= 400 and response is not None and (code := response.get(ERROR)):
+            failed(code)
         line = log.debug if route in _QUIET else log.info
         key = {"key": name} if name else {}
         ms = round(seconds * 1000, 3)

@@ -1,6 +1,7 @@
 """How metrics are made: on one registry, with labels of known names only, and of no more than so many."""
 
 from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import Literal, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -28,21 +29,26 @@ class Tally(Protocol):
 
 
 class _Kept:
-    """At a third of the cost of prometheus_client's counter, to which it is added when somebody looks."""
+    """At a third of the cost of prometheus_client's counter, to which it is added when somebody looks.
 
-    __slots__ = ("_counter", "_pending")
+    The loop's thread alone changes the total, whoever looks alone what is written down of it.
+    """
+
+    __slots__ = ("_counter", "_total", "_written")
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
-        self._pending = 0
+        self._total = 0
+        self._written = 0
 
     def add(self, amount: int) -> None:
-        self._pending += amount
+        self._total += amount
 
     def write_down(self) -> None:
-        if self._pending:
-            amount, self._pending = self._pending, 0
-            self._counter.inc(amount)
+        total = self._total
+        if total > self._written:
+            self._counter.inc(total - self._written)
+            self._written = total
 
 
 class _Shared:
@@ -61,12 +67,14 @@ class Families:
         self._registry = registry
         self._shared = shared
         self._kept: list[_Kept] = []
+        self._looking = Lock()
         registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
-        """Called first of all when the registry is read."""
-        for tally in self._kept:
-            tally.write_down()
+        """Called first of all when the registry is read, in any thread."""
+        with self._looking:
+            for tally in self._kept:
+                tally.write_down()
         return ()
 
     def tally(self, counter: Counter) -> Tally:

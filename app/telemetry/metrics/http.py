@@ -49,8 +49,13 @@ class HttpMetrics:
         self._of = cache(
             lambda *labels: _Series(duration(*labels), new.tally(received(*labels)), new.tally(sent(*labels)))
         )
+        self._errors = new.count("sluice_errors", "Answers that tell of an error.", "code").labels
         self._next_exemplar = 0.0
         self.in_flight = new.level("http_requests_in_flight", "Requests that are not answered yet.", "livesum")
+
+    def failed(self, code: str) -> None:
+        """The answer told of this error."""
+        self._errors(code).inc()
 
     def answered(self, request: Answered) -> None:
         series = self._of(request.method, request.route, request.status)
