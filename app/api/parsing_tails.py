@@ -8,9 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from app.api.parsing import Digits
+from app.api.parsing import Digits, PartitionId
 from app.api.refusals import checked
-from app.errors import ValidationFailed
+from app.api.strict import strict_json
+from app.errors import BadRequest, ValidationFailed
 from app.event import Moment
 from app.gateway.live.start import Ask, Begin
 
@@ -45,6 +46,31 @@ def tail_query(query: Mapping[str, str], last_event_id: str | None) -> Ask:
         after=read_places(known) if known else None,
         event_type=asked.event_type,
     )
+
+
+class _Ack(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    partition_id: PartitionId
+    offset: Annotated[int, Field(strict=True, ge=0, lt=2**63 - 1)]
+
+
+class AckFrame(BaseModel):
+    """What a client says on a WebSocket: it is done with this message and all before it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ack: _Ack
+
+
+def ack_of(text: str) -> tuple[int, int]:
+    """The partition and the offset that a frame acknowledges. Raises BadRequest, ValidationFailed."""
+    try:
+        frame = strict_json(text.encode())
+    except BadRequest:
+        raise BadRequest("a frame must be JSON") from None
+    ack = checked(AckFrame.model_validate, frame).ack
+    return ack.partition_id, ack.offset
 
 
 def places(positions: Mapping[int, int]) -> str:

@@ -53,6 +53,11 @@ def json_response(value: Any, *, status: int = 200) -> web.Response:
     return web.Response(body=_encode(value), status=status, content_type=_JSON)
 
 
+def json_bytes(value: Any) -> bytes:
+    """Any JSON value."""
+    return _encode(value)
+
+
 def error_body(error: SluiceError, request_id: str, *, outcome: OutcomeName | None) -> dict[str, Any]:
     """The one shape of all errors; `outcome` is told where records were at stake."""
     body: dict[str, Any] = {"error": error.code, "message": error.message}

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aiohttp import ClientResponse, ClientTimeout
+from aiohttp import ClientResponse, ClientTimeout, ClientWSTimeout
+from yarl import URL
 
 TAIL = "/streams/sample-stream/topics/events/tail"
 FOREVER = ClientTimeout(total=None, sock_read=None)
@@ -63,6 +64,15 @@ class Listening:
                     self.last_id = line[3:].strip()
             while line := (await self.response.content.readline()).decode().strip():
                 self.last_id = line[3:].strip()
+
+
+@asynccontextmanager
+async def socket(client, path: str = TAIL, *, headers: dict | None = None, **query) -> AsyncIterator:
+    """A WebSocket on which to hear the same."""
+    url = URL(client.url + path).with_query(query)
+    patience = ClientWSTimeout(ws_receive=20)
+    async with client.session.ws_connect(url, headers=headers, max_msg_size=0, timeout=patience) as opened:
+        yield opened
 
 
 @asynccontextmanager

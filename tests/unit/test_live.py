@@ -128,9 +128,8 @@ async def test_a_stop_ends_tails_at_once_and_those_that_come_after():
         feeds.stop()
         with pytest.raises(ShuttingDown):
             await waiting
-        async with tail(feeds) as late:
-            with pytest.raises(ShuttingDown):
-                await late.next()
+        with pytest.raises(ShuttingDown):
+            await feeds.start(TOPIC, Ask())
 
 
 async def test_what_came_before_the_end_is_told_first():

@@ -1,17 +1,17 @@
-"""A topic as it grows: `…/topics/{topic}/tail`, as server-sent events."""
+"""A topic as it grows: `…/topics/{topic}/tail`, as server-sent events or as a WebSocket."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from aiohttp import hdrs, web
 
 from app.api.audit_topic import asks_for_audit
+from app.api.event_stream import EVENT_STREAM, EventStream
 from app.api.line import Line
-from app.api.parsing_tails import LAST_EVENT_ID, places, tail_query
-from app.api.responses import error_body
+from app.api.parsing_tails import LAST_EVENT_ID, tail_query
+from app.api.socket import Socket, asks_for_socket
 from app.api.state import CALL, topic_of
-from app.api.tailed import comment, event_of, failure
-from app.errors import NotAcceptable, Overloaded, ShuttingDown, SluiceError
+from app.errors import NotAcceptable, Overloaded, SluiceError
 from app.gateway.audit import AUDIT
 from app.gateway.live.live import Live
 from app.gateway.live.page import Item, Page
@@ -19,16 +19,40 @@ from app.gateway.live.start import Ask
 from app.gateway.live.tail import Tail
 from app.names import TopicName
 from app.telemetry.logs import get_logger
-from app.telemetry.metrics.tails import TailMetrics
+from app.telemetry.metrics.tails import TailMetrics, Transport
 
-EVENT_STREAM = "text/event-stream"
-_PIECE = 65_536
+PIECE = 65_536
 """Bytes after which to look whether the client takes more."""
 
-_HEADERS = {hdrs.CONTENT_TYPE: EVENT_STREAM, "X-Accel-Buffering": "no"}
-"""nginx, for one, would keep events back until it has many."""
-
 _log = get_logger(__name__)
+
+
+class Voice(Protocol):
+    """How one client is told. Everything raises ConnectionError once it is gone."""
+
+    transport: Transport
+    line: Line
+    """There once it has begun."""
+
+    async def begin(self, tail: Tail) -> web.StreamResponse:
+        """Write the head of the answer."""
+        ...
+
+    async def tell(self, partition: int, items: Sequence[Item]) -> None: ...
+
+    def passed(self, positions: Mapping[int, int]) -> None:
+        """All before these offsets is told, or is not for this client."""
+        ...
+
+    async def beat(self) -> None:
+        """Give a sign of life."""
+        ...
+
+    async def end(self, error: SluiceError, tail: Tail) -> None:
+        """Tell why nothing more comes, and hang up."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class Tails:
@@ -41,90 +65,64 @@ class Tails:
     async def tail(self, request: web.Request) -> web.StreamResponse:
         topic = AUDIT if asks_for_audit(request) else topic_of(request)
         ask = tail_query(request.query, request.headers.get(LAST_EVENT_ID))
-        _check_accepted(request.headers.getall(hdrs.ACCEPT, ()))
+        socket = asks_for_socket(request)
+        if not socket:
+            _check_accepted(request.headers.getall(hdrs.ACCEPT, ()))
         start = await request[CALL].deadline.run(self._live.start(topic, ask))
-        response = web.StreamResponse(headers=_HEADERS)
-        await response.prepare(request)
-        with self._live.open(topic, ask, start) as tail, self._metrics.listening("sse"):
-            await self._tell(request, topic, ask, tail)
-        response.force_close()
+        voice: Voice = Socket(request) if socket else EventStream(request)
+        with self._live.open(topic, ask, start) as tail:
+            response = await voice.begin(tail)
+            try:
+                with self._metrics.listening(voice.transport):
+                    await self._tell_all(voice, topic, ask, tail)
+            finally:
+                await voice.close()
         return response
 
-    async def _tell(self, request: web.Request, topic: TopicName, ask: Ask, tail: Tail) -> None:
-        line = Line(request)
-        line.when_lost(tail.leave)
-        events = _Events(line, tail, ask.event_type)
+    async def _tell_all(self, voice: Voice, topic: TopicName, ask: Ask, tail: Tail) -> None:
+        voice.line.when_lost(tail.leave)
         try:
-            await line.write(comment("hello", events.places))
-            while True:
-                page = await tail.next()
-                told = await events.tell(page) if page else await events.beat()
-                self._metrics.told(topic.stream, topic.topic, told)
+            try:
+                while True:
+                    await self._tell(voice, topic, ask, tail)
+            except SluiceError as error:
+                if isinstance(error, Overloaded):
+                    self._metrics.cut()
+                await voice.end(error, tail)
+            except ConnectionError:
+                raise
+            except Exception:  # the head is out: the middleware for errors can not answer any more
+                _log.exception("a tail failed")
+                await voice.end(SluiceError("an internal error; its request id is in the log"), tail)
         except ConnectionError:
             return
-        except ShuttingDown:
-            await line.finish(tail.over)
-        except SluiceError as error:
-            if isinstance(error, Overloaded):
-                self._metrics.cut()
-            await _last_word(line, tail.over, error, request)
-        except Exception:  # the head is out: the middleware for errors can not answer any more
-            _log.exception("a tail failed")
-            await _last_word(line, tail.over, SluiceError("an internal error; its request id is in the log"), request)
+
+    async def _tell(self, voice: Voice, topic: TopicName, ask: Ask, tail: Tail) -> None:
+        page = await tail.next()
+        if page is None:
+            await voice.beat()
+            return
+        for items in _pieces(page, ask.event_type):
+            await voice.tell(page.partition, items)
+            self._metrics.told(topic.stream, topic.topic, len(items))
+            await voice.line.clear(tail.over, lambda: tail.overflowed)
+        voice.passed(tail.positions)
 
 
-class _Events:
-    """What one client is told, by way of `line`."""
-
-    def __init__(self, line: Line, tail: Tail, event_type: str | None) -> None:
-        self._line = line
-        self._tail = tail
-        self._event_type = event_type
-        self._positions = dict(tail.positions)
-        self.places = places(self._positions)
-
-    async def tell(self, page: Page) -> int:
-        """Those of the page that the client asked for; how many they are."""
-        told = 0
-        piece = bytearray()
-        for item in self._wanted(page.items):
-            self._positions[page.partition] = item.offset + 1
-            self.places = places(self._positions)
-            piece += event_of(item, self.places)
-            told += 1
-            if len(piece) >= _PIECE:
-                await self._write(bytes(piece))
-                piece.clear()
-        self._positions[page.partition] = page.next_offset
-        if piece:
-            await self._write(bytes(piece))
-        return told
-
-    async def beat(self) -> int:
-        """A sign of life, with the places that have changed since the last event."""
-        now = places(self._positions)
-        await self._write(comment("", now if now != self.places else None))
-        self.places = now
-        return 0
-
-    def _wanted(self, items: Sequence[Item]) -> Sequence[Item]:
-        kind = self._event_type
-        return items if kind is None else [item for item in items if item.event_type == kind]
-
-    async def _write(self, data: bytes) -> None:
-        await self._line.write(data)
-        await self._line.clear(self._tail.over, self._overflowed)
-
-    def _overflowed(self) -> bool:
-        return self._tail.overflowed
-
-
-async def _last_word(line: Line, over: "asyncio.Future[Exception]", error: SluiceError, request: web.Request) -> None:
-    try:
-        await line.write(failure(error_body(error, request[CALL].request_id, outcome=None)))
-        await line.finish(over)
-    except ConnectionError:
-        return
+def _pieces(page: Page, event_type: str | None) -> Iterator[list[Item]]:
+    """The page's items of this type, in pieces that may be written at once."""
+    piece: list[Item] = []
+    size = 0
+    for item in page.items:
+        if event_type is not None and item.event_type != event_type:
+            continue
+        piece.append(item)
+        size += len(item.data)
+        if size >= PIECE:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
 
 
 def _check_accepted(accept: Sequence[str]) -> None:

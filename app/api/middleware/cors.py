@@ -4,11 +4,12 @@ A preflight is answered here, before limit and keys: browsers send it without ei
 travel in a header of their own.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from aiohttp import hdrs, web
 
 from app.api.state import CALL, Handler, Middleware
+from app.errors import Forbidden
 
 ANY = "*"
 MAX_AGE_SECONDS = 600
@@ -23,8 +24,11 @@ _EXPOSED = (
 )
 
 
-def cors(origins: Collection[str]) -> Middleware:
-    """The middleware, for these origins; `*` is all of them. The headers are set on every answer, errors included."""
+def cors(origins: Collection[str], refused: Callable[[str], None]) -> Middleware:
+    """The middleware, for these origins; `*` is all of them. The headers are set on every answer, errors included.
+
+    A browser lets any page open a WebSocket and leaves it to us to look whose it is: `refused` is told of others.
+    """
     everybody = ANY in origins
 
     @web.middleware
@@ -33,6 +37,9 @@ def cors(origins: Collection[str]) -> Middleware:
         if origin is None:
             return await handler(request)
         known = everybody or origin in origins
+        if not known and request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+            refused("origin")
+            raise Forbidden("web pages of this origin may not open a WebSocket here")
         if known:
             request[CALL].allowed_origin = ANY if everybody else origin
         if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:

@@ -98,8 +98,8 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", f"{_TOPIC}/tail"): Operation(
         "tail",
         "messages",
-        "Messages as they come, for as long as the client stays",
-        {200: EVENTS},
+        "Messages as they come, as events or as a WebSocket, for as long as the client stays",
+        {101: None, 200: EVENTS},
         errors=(404, 406),
         query=TailQuery,
         headers={LAST_EVENT_ID: "The id of the last event that came: go on behind it, whatever `from` says."},

@@ -39,7 +39,9 @@ class Live:
             listener.end(_stopped(), at_once=True)
 
     async def start(self, topic: TopicName, ask: Ask) -> Start:
-        """Where a tail begins. Raises NotFound, ValidationFailed, Disconnected."""
+        """Where a tail begins. Raises NotFound, ValidationFailed, Disconnected, ShuttingDown."""
+        if self._stopping:
+            raise _stopped()
         return await start_of(self._log, topic.full, ask)
 
     @contextmanager

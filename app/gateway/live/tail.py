@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.broker import Broker
-from app.errors import NotFound, Unavailable
+from app.errors import NotFound, Unavailable, ValidationFailed
 from app.gateway.live.feeds import PAUSE, STEP, Feeds
 from app.gateway.live.listener import Listener
 from app.gateway.live.page import Page, Render, rendered
@@ -46,7 +46,15 @@ class Tail:
 
     def leave(self) -> None:
         """The client is gone."""
-        self._listener.end(ConnectionResetError("the client is gone"), at_once=True)
+        self.end(ConnectionResetError("the client is gone"))
+
+    def end(self, reason: Exception) -> None:
+        """It is over, at once."""
+        self._listener.end(reason, at_once=True)
+
+    def acknowledge(self, partition: int, offset: int) -> None:
+        """The client is done with it and all before it. Raises ValidationFailed."""
+        raise ValidationFailed.of("ack", "there is nothing to acknowledge without consumer_id")
 
     @property
     def over(self) -> "asyncio.Future[Exception]":

@@ -12,9 +12,15 @@ from samples import generic
 TAIL = b"GET /streams/sample-stream/topics/events/tail HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def connect(url: str) -> socket.socket:
+SOCKET = TAIL[:-2] + (
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def connect(url: str, request: bytes = TAIL) -> socket.socket:
     client = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30)
-    client.sendall(TAIL)
+    client.sendall(request)
     return client
 
 
@@ -80,6 +86,45 @@ def test_a_client_that_takes_nothing_is_cut_off_with_the_reason_and_goes_on_wher
                 while not (line := answer.readline()).startswith(b"data: "):
                     assert line
                 assert json.loads(line[6:])["event"]["payload"]["data"].startswith(f"{expected:03}")
+
+
+def test_a_slow_websocket_is_closed_with_1013_and_the_reason_before_it(tmp_path):
+    with serving(tmp_path, TAIL_BUFFER_BYTES="200000") as (url, _), connect(url, SOCKET) as client:
+        read = read_until(client, b"\r\n\r\n")
+        assert read.startswith(b"HTTP/1.1 101 ")
+        for n in range(60):
+            send(url, f"{n:03}" + "x" * 200_000)
+        time.sleep(6)
+        while piece := client.recv(1 << 20):
+            read += piece
+    *messages, told, closed = frames(read.partition(b"\r\n\r\n")[2])
+    assert [json.loads(data)["offset"] for _, data in messages] == list(range(len(messages)))
+    assert json.loads(told[1])["error"] == "overloaded"
+    assert (closed[0], int.from_bytes(closed[1][:2])) == (8, 1013)
+
+
+def test_a_stop_closes_websockets_with_1001(tmp_path):
+    with serving(tmp_path) as (url, process), connect(url, SOCKET) as client:
+        read = read_until(client, b"\r\n\r\n")
+        process.send_signal(signal.SIGTERM)
+        while b"\x88" not in read.partition(b"\r\n\r\n")[2]:
+            read += client.recv(1 << 16)
+        client.sendall(b"\x88\x82\0\0\0\0\x03\xe9")
+        [(opcode, data)] = frames(read.partition(b"\r\n\r\n")[2])
+        assert (opcode, int.from_bytes(data[:2])) == (8, 1001)
+        assert process.wait(20) == 0
+
+
+def frames(read: bytes) -> list[tuple[int, bytes]]:
+    """What a server sent, as (opcode, data) (RFC 6455, 5.2)."""
+    found, at = [], 0
+    while at < len(read):
+        more = {126: 2, 127: 8}.get(read[at + 1], 0)
+        length = int.from_bytes(read[at + 2 : at + 2 + more]) if more else read[at + 1]
+        begin = at + 2 + more
+        found.append((read[at] & 15, read[begin : begin + length]))
+        at = begin + length
+    return found
 
 
 def unchunked(body: bytes) -> bytes:

@@ -1,0 +1,130 @@
+"""A tail as a WebSocket (RFC 6455): a message a text frame."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+
+from aiohttp import WSMsgType, hdrs, web
+
+from app.api.line import Line
+from app.api.parsing_tails import ack_of
+from app.api.responses import error_body, json_bytes
+from app.api.state import CALL
+from app.errors import BadRequest, Overloaded, ShuttingDown, SluiceError, ValidationFailed
+from app.gateway.live.page import Item
+from app.gateway.live.tail import Tail
+from app.telemetry.metrics.tails import Transport
+
+MOST_FRAME_BYTES = 4096
+"""Of what a client sends, which is acknowledgements."""
+
+_CLOSE_SECONDS = 5.0
+_NEVER = 1 << 62
+_LONGEST_REASON = 123
+"""Bytes, by RFC 6455, 5.5."""
+
+
+class Close(IntEnum):
+    """Why we close (RFC 6455, 7.4.1, and the registry that it began)."""
+
+    GOING_AWAY = 1001
+    UNSUPPORTED = 1003
+    INVALID = 1007
+    POLICY = 1008
+    INTERNAL = 1011
+    TRY_AGAIN = 1013
+
+
+class BadFrame(BadRequest):
+    """What the client sent can't be meant."""
+
+    def __init__(self, message: str, close: Close = Close.POLICY) -> None:
+        super().__init__(message)
+        self.close = close
+
+
+def asks_for_socket(request: web.Request) -> bool:
+    return request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+
+
+class Socket:
+    """A `Voice` that also listens, to acknowledgements."""
+
+    transport: Transport = "websocket"
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        # Not compressed: each would hold a compressor. Never waits by itself: that is for `Line`.
+        self._socket = web.WebSocketResponse(
+            compress=False, max_msg_size=MOST_FRAME_BYTES, timeout=_CLOSE_SECONDS, writer_limit=_NEVER
+        )
+        self._listening: asyncio.Task[None] | None = None
+        self.line: Line
+
+    async def begin(self, tail: Tail) -> web.StreamResponse:
+        """Raises BadRequest where the handshake is none."""
+        try:
+            await self._socket.prepare(self._request)
+        except web.HTTPBadRequest:
+            raise BadRequest("this is no WebSocket handshake, version 13 (RFC 6455, 4.2.1)") from None
+        self.line = Line(self._request)
+        self._listening = asyncio.create_task(self._listen(tail), name="socket")
+        return self._socket
+
+    async def tell(self, partition: int, items: Sequence[Item]) -> None:
+        for item in items:
+            await self._socket.send_frame(item.data, WSMsgType.TEXT)
+
+    def passed(self, positions: Mapping[int, int]) -> None:
+        """Each message says where it is."""
+
+    async def beat(self) -> None:
+        await self._socket.ping()
+
+    async def end(self, error: SluiceError, tail: Tail) -> None:
+        if not isinstance(error, ShuttingDown):
+            body = error_body(error, self._request[CALL].request_id, outcome=None)
+            await self._socket.send_frame(json_bytes(body), WSMsgType.TEXT)
+        reason = error.message.encode()[:_LONGEST_REASON].decode(errors="ignore").encode()
+        await self._socket.close(code=_code(error), message=reason, drain=False)
+        await self.line.finish(tail.over)
+
+    async def close(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait({self._listening})
+
+    async def _listen(self, tail: Tail) -> None:
+        """Until the client is gone, or sends what can't be meant."""
+        try:
+            async for frame in self._socket:
+                _read(frame.type, frame.data, tail)
+        except Exception as error:  # noqa: BLE001 - who tells shall hear it
+            tail.end(error)
+        else:
+            tail.leave()
+
+
+def _read(kind: WSMsgType, data: str, tail: Tail) -> None:
+    if kind is WSMsgType.ERROR:  # aiohttp has closed it, with a code
+        return
+    if kind is not WSMsgType.TEXT:
+        raise BadFrame("a frame must be a text", Close.UNSUPPORTED)
+    try:
+        tail.acknowledge(*ack_of(data))
+    except ValidationFailed as error:
+        raise BadFrame(error.message, Close.POLICY) from None
+    except BadRequest as error:
+        raise BadFrame(error.message, Close.INVALID) from None
+
+
+def _code(error: SluiceError) -> Close:
+    match error:
+        case BadFrame():
+            return error.close
+        case ShuttingDown():
+            return Close.GOING_AWAY
+        case Overloaded():
+            return Close.TRY_AGAIN
+        case _:
+            return Close.INTERNAL
