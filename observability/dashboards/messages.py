@@ -13,7 +13,7 @@ def messages() -> Json:
         "sluice-messages",
         "messages and consumers",
         "Messages by stream and topic, and how far their consumers are.",
-        (*_sending(), *_polling(), *_tailing(), *_consumers()),
+        (*_sending(), *_polling(), *_consumers()),
         (
             variable("stream", "label_values(sluice_messages_sent_total, stream)"),
             variable("topic", 'label_values(sluice_messages_sent_total{stream=~"$stream"}, topic)'),
@@ -43,14 +43,6 @@ def _polling() -> tuple[Json, ...]:
             percentiles("sluice_poll_duration_seconds", _CHOSEN),
             "The time that a poll waits for messages is in it.",
         ),
-    )
-
-
-def _tailing() -> tuple[Json, ...]:
-    return (
-        graph("Live feeds", "none", {"{{transport}}": total("sluice_tails_open", "transport")}),
-        graph("Told live", "ops", {_NAME: rate("sluice_messages_tailed_total", _TOPIC, _CHOSEN)}, "By each feed."),
-        graph("Too slow", "ops", {"feeds cut": rate("sluice_tails_cut_total")}),
     )
 
 

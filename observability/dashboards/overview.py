@@ -17,6 +17,7 @@ from observability.dashboards.panels import (
 _DURATION = "http_request_duration_seconds"
 _COUNT = f"{_DURATION}_count"
 _5XX = 'status=~"5.."'
+_NO_FEED = 'route!~".*/tail"'
 
 
 def overview() -> Json:
@@ -55,8 +56,8 @@ def _requests() -> tuple[Json, ...]:
         graph("Requests by route", "reqps", {"{{method}} {{route}}": rate(_COUNT, "method, route")}),
         graph("Requests by status", "reqps", {"{{status}}": rate(_COUNT, "status")}),
         graph("Errors", "reqps", {"{{code}}": rate("sluice_errors_total", "code")}),
-        graph("Latency", "s", percentiles(_DURATION), "Polls that wait for messages are in it, and live feeds."),
-        graph("p95 by route", "s", {"{{method}} {{route}}": quantile(0.95, _DURATION, "method, route")}),
+        graph("Latency", "s", percentiles(_DURATION, _NO_FEED), "Polls that wait for messages are in it."),
+        graph("p95 by route", "s", {"{{method}} {{route}}": quantile(0.95, _DURATION, "method, route", _NO_FEED)}),
         graph(
             "Bytes a request",
             "decbytes",

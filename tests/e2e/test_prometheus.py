@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -69,6 +69,15 @@ class Traffic:
         while not self.stopped.wait(0.05):
             self._round(next(numbers))
 
+    def listen(self) -> None:
+        """To a live feed, and to another one where that ends."""
+        path = "/streams/sample-stream/topics/events/tail"
+        request = urllib.request.Request(self.url + path, headers={"X-API-Key": CANARY})
+        while not self.stopped.wait(0.2):
+            with suppress(OSError), urllib.request.urlopen(request, timeout=5) as feed:
+                while not self.stopped.is_set() and feed.readline():
+                    pass
+
     def _round(self, number: int) -> None:
         self._ask(WRITER, "POST", "/messages", {"event": generic()})
         self._ask(WRITER, "POST", "/streams/orders/topics/paid/messages/batch", {"events": [generic()] * 5})
@@ -95,7 +104,7 @@ class Traffic:
 
 @contextmanager
 def under(traffic: list[Traffic]) -> Iterator[None]:
-    threads = [threading.Thread(target=each.run) for each in traffic]
+    threads = [threading.Thread(target=work) for each in traffic for work in (each.run, each.listen)]
     for thread in threads:
         thread.start()
     try:
