@@ -2,8 +2,8 @@
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /venv
-COPY requirements.lock /src/
-RUN /venv/bin/pip install --require-hashes -r /src/requirements.lock
+COPY requirements-tracing.lock /src/
+RUN /venv/bin/pip install --require-hashes -r /src/requirements-tracing.lock
 COPY pyproject.toml README.md LICENSE /src/
 COPY app /src/app
 RUN /venv/bin/pip install --no-deps /src

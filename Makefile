@@ -45,7 +45,9 @@ lock: .venv/.installed-dev ## Resolve the dependencies again and write the lock 
 	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-header --python-version 3.11 \
 		pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-header --python-version 3.11 \
-		pyproject.toml --group test --group lint -o requirements-dev.lock
+		pyproject.toml --extra tracing -o requirements-tracing.lock
+	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-header --python-version 3.11 \
+		pyproject.toml --extra tracing --group test --group lint -o requirements-dev.lock
 	$(BIN)/uv pip compile -q --universal --upgrade --generate-hashes --no-header --python-version 3.11 \
 		--group fuzz -o requirements-fuzz.lock
 

@@ -6,16 +6,18 @@ An empty value counts as unset. `.env.example` documents every variable.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_core import ValidationError
 
 from app.addresses import TrustedProxies
 from app.broker_url import BrokerUrl, KafkaUrl, SqliteUrl, parse_broker_url
+from app.collector import parse_collector, parse_headers
 from app.config_file import read_config
 from app.database_url import DatabaseUrl, parse_database_url
 from app.errors import ConfigError, ValidationFailed
@@ -25,8 +27,26 @@ _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]*):([0-9]{1,5})")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s,]+")
 _LEVELS = {"debug", "info", "warning", "error", "critical"}
 
+_SECRETS = {"broker_url", "database_url", "redis_url", "api_key", "otel_exporter_otlp_headers"}
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
+
+
+def _redis(text: str) -> None:
+    url = urlsplit(text)
+    if url.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    _ = url.port  # ValueError, where that is no number
+
+
+def _fit_for(parse: Callable[[str], object]) -> AfterValidator:
+    """A secret that `parse` can read, kept as it is."""
+
+    def check(value: SecretStr) -> SecretStr:
+        parse(value.get_secret_value())
+        return value
+
+    return AfterValidator(check)
 
 
 class Settings(BaseModel):
@@ -43,8 +63,8 @@ class Settings(BaseModel):
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
-    broker_url: SecretStr = SecretStr("sqlite:///data/log.db")
-    database_url: SecretStr = SecretStr("sqlite:///data/views.db")
+    broker_url: Annotated[SecretStr, _fit_for(parse_broker_url)] = SecretStr("sqlite:///data/log.db")
+    database_url: Annotated[SecretStr, _fit_for(parse_database_url)] = SecretStr("sqlite:///data/views.db")
     startup_require_broker: bool = False
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
@@ -67,7 +87,7 @@ class Settings(BaseModel):
     rate_limit_burst: Positive = 50
     events_per_second: Annotated[float, Field(ge=0)] = 0
     bytes_per_second: Annotated[float, Field(ge=0)] = 0
-    redis_url: SecretStr | None = None
+    redis_url: Annotated[SecretStr, _fit_for(_redis)] | None = None
 
     default_stream: str = "sample-stream"
     default_topic: str = "events"
@@ -107,28 +127,11 @@ class Settings(BaseModel):
 
     log_level: str = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
-
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value:
-            url = urlsplit(value.get_secret_value())
-            if url.scheme not in ("redis", "rediss", "unix"):
-                raise ValueError("must begin with redis://, rediss:// or unix://")
-            _ = url.port  # ValueError, where that is no number
-        return value
-
-    @field_validator("broker_url")
-    @classmethod
-    def _readable_url(cls, value: SecretStr) -> SecretStr:
-        parse_broker_url(value.get_secret_value())
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _readable_database(cls, value: SecretStr) -> SecretStr:
-        parse_database_url(value.get_secret_value())
-        return value
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(parse_collector)] | None = None
+    otel_exporter_otlp_headers: Annotated[SecretStr, _fit_for(parse_headers)] | None = None
+    jaeger_endpoint: Annotated[str, AfterValidator(parse_collector)] | None = None
+    otel_service_name: Annotated[str, Field(min_length=1, max_length=255)] = "sluice"
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 0.1
 
     @field_validator("bind_address")
     @classmethod
@@ -202,10 +205,8 @@ class Settings(BaseModel):
                 "to grow past one process set BROKER_URL to a Kafka cluster"
             )
         if self.workers > 1 and isinstance(self.database, SqliteUrl):
-            raise ValueError(
-                f"WORKERS: {self.workers} processes can't share a database in one file, which belongs to one; "
-                "set DATABASE_URL to a PostgreSQL server, or to off"
-            )
+            reason = f"WORKERS: {self.workers} processes can't share a database in one file, which belongs to one"
+            raise ValueError(f"{reason}; set DATABASE_URL to a PostgreSQL server, or to off")
         return self
 
     @property
@@ -222,6 +223,16 @@ class Settings(BaseModel):
     def indexed_topics(self) -> tuple[str, ...]:
         """The topics that `/events` tells of, by the broker's names."""
         return tuple(dict.fromkeys(_listed(self.event_index_topics))) or (self.default.full,)
+
+    @property
+    def collector(self) -> str | None:
+        """Where spans are sent: the base URL of what takes OTLP over HTTP; None: there are none."""
+        return self.otel_exporter_otlp_endpoint or self.jaeger_endpoint
+
+    @property
+    def collector_headers(self) -> dict[str, str]:
+        given = self.otel_exporter_otlp_headers
+        return parse_headers(given.get_secret_value()) if given else {}
 
     @property
     def paths_without_key(self) -> frozenset[str]:
@@ -284,6 +295,6 @@ def _one_line(error: ValidationError, values: Mapping[str, Any]) -> str:
     if not first["loc"]:
         return reason
     name = str(first["loc"][0])
-    secret = "password" in name or name in ("broker_url", "database_url", "redis_url", "api_key")
+    secret = "password" in name or name in _SECRETS
     shown = "the value given (not shown)" if secret else repr(values.get(name))
     return f"{name.upper()}: {shown} is refused, it {reason}"

@@ -12,7 +12,7 @@ from app.api.middleware.errors import framework_error
 from app.api.responses import error_response
 from app.api.state import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
 from app.errors import NOT_WRITTEN, BadRequest, Overloaded, RequestTooSlow, SluiceError
-from app.telemetry.logs import REQUEST_ID, get_logger
+from app.telemetry.logs import get_logger, serve_request
 
 if TYPE_CHECKING:
     from app.api.server import Server
@@ -160,7 +160,7 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun, it can't become another one")
         error = _refusal(status, exc)
-        REQUEST_ID.set(request_id)
+        serve_request(request_id)
         reason = exc.message if isinstance(exc, SluiceError) else type(exc).__name__
         response = error_response(error, request_id, outcome=NOT_WRITTEN)
         _log.warning("request refused by the server", status=response.status, reason=reason, exc_info=status >= 500)

@@ -45,7 +45,8 @@ class Call:
     `deadline` and `lease` are there from the deadlines middleware inwards. `identity` is there from the identify
     middleware inwards, and until then nobody's; `address` is the client's from there, too. `limit` is what the rate
     limit says, `allowed_origin` whose web pages may read the answer. `effective_timeout` is in milliseconds, for who
-    asked for one. A poll's `delivery` is to be settled once the answer is out, or could not be written.
+    asked for one. A poll's `delivery` is to be settled once the answer is out, or could not be written. By
+    `traceparent` the records of the request belong to its trace, where the gateway traces.
     """
 
     request_id: str
@@ -58,6 +59,7 @@ class Call:
     lease: Lease = field(init=False)
     effective_timeout: int | None = None
     delivery: Delivery | None = None
+    traceparent: str | None = None
 
 
 CALL = web.RequestKey("call", Call)

@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.api.tailed import item_of
 from app.assembly.door import Door
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
 from app.broker_url import SqliteUrl
+from app.brokers.traced import TracedLog
 from app.errors import ResourceUnavailable
 from app.event import EventEncoder
 from app.gateway.audit import Audit
@@ -30,6 +32,9 @@ from app.settings import Settings
 from app.telemetry.connection import ConnectionStatus
 from app.telemetry.metrics import Metrics
 from app.telemetry.pauses import Pauses
+
+if TYPE_CHECKING:
+    from app.telemetry.tracing import Tracing
 
 _FIRST_TRY_SECONDS = 5.0
 _LAST_AUDIT_SECONDS = 2.0
@@ -55,12 +60,14 @@ class Core:
 
 
 @asynccontextmanager
-async def open_core(settings: Settings, door: Door, metrics: Metrics, new_id: Callable[[], str]) -> AsyncIterator[Core]:
+async def open_core(
+    settings: Settings, door: Door, metrics: Metrics, new_id: Callable[[], str], tracing: "Tracing | None"
+) -> AsyncIterator[Core]:
     """The log is open, or being opened, and watched until the end.
 
     Raises ResourceUnavailable.
     """
-    core = _make_core(settings, door, metrics, new_id)
+    core = _make_core(settings, door, metrics, new_id, tracing)
     beside = _beside(settings, core, metrics)
     try:
         await core.link.start(_FIRST_TRY_SECONDS)
@@ -101,7 +108,9 @@ def _databases(settings: Settings) -> dict[str, Path]:
     return found
 
 
-def _make_core(settings: Settings, door: Door, metrics: Metrics, new_id: Callable[[], str]) -> Core:
+def _make_core(
+    settings: Settings, door: Door, metrics: Metrics, new_id: Callable[[], str], tracing: "Tracing | None"
+) -> Core:
     bare = make_log(settings, metrics)
     status = ConnectionStatus(metrics.broker, bare.kind)
     log = reconnecting(bare, settings, status, metrics) if bare.kind == "kafka" else bare
@@ -113,14 +122,18 @@ def _make_core(settings: Settings, door: Door, metrics: Metrics, new_id: Callabl
     probe = settings.health_check_interval_secs
     link = Link(log, catalog, status=status, probe_interval=probe, backoff=make_backoff(settings))
     replication = Replication(log, always=settings.default.full)
+    records = TracedLog(log, tracing, reader="poll") if tracing else log
+    followed = TracedLog(log, tracing, reader="tail", asked=False) if tracing else log
     return Core(
         log,
         link,
         catalog,
         encoder,
-        Producer(log, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics.messages),
-        Consumer(log, group_prefix=settings.consumer_group_prefix, metrics=metrics.messages),
-        Live(log, render=item_of, most_bytes=settings.tail_buffer_bytes),
+        Producer(
+            records, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics.messages
+        ),
+        Consumer(records, group_prefix=settings.consumer_group_prefix, metrics=metrics.messages),
+        Live(followed, render=item_of, most_bytes=settings.tail_buffer_bytes),
         trail,
         replication,
         Health(log, connected=lambda: link.connected, unreplicated=lambda: replication.unreplicated),

@@ -19,13 +19,16 @@ from app.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from app.read_models.database import Database
+    from app.telemetry.tracing import Tracing
 
 _READERS = 4
 _FIRST_TRY_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def open_index(settings: Settings, log: Log, metrics: Metrics) -> AsyncIterator[EventIndex | None]:
+async def open_index(
+    settings: Settings, log: Log, metrics: Metrics, tracing: "Tracing | None"
+) -> AsyncIterator[EventIndex | None]:
     """The index, which follows the log until the end; None where it is off. Raises ResourceUnavailable."""
     if settings.database is None:
         yield None
@@ -47,7 +50,8 @@ async def open_index(settings: Settings, log: Log, metrics: Metrics) -> AsyncIte
         ThreadPoolExecutor(_READERS, thread_name_prefix="index-reader") as readers,
         closing(database),
     ):
-        projector = Projector(Source(log, topics), table, writer, clock=time.time)
+        applied = partial(tracing.received, reader="index") if tracing else None
+        projector = Projector(Source(log, topics), table, writer, clock=time.time, applied=applied)
         positions = partial(asyncio.get_running_loop().run_in_executor, readers, table.positions)
         progress = InDatabase(positions) if shared else projector
         metrics.follow(metrics.index.lag, lambda: projector.lag)

@@ -21,13 +21,16 @@ from app.api.middleware import middlewares
 from app.api.middleware.deadlines import deadlines as timed
 from app.api.middleware.errors import errors
 from app.api.middleware.request_id import request_id
+from app.api.middleware.trace import trace
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.parsing import Parser
 from app.api.routes import Route, rights, routes, without_admin
+from app.api.state import Middleware
 from app.assembly.core import Core, open_core
 from app.assembly.door import Guarded, make_guards, open_door, open_limiter
 from app.assembly.events import open_index
+from app.assembly.tracing import open_tracing
 from app.broker import Log
 from app.deadline import Deadlines
 from app.event_index import EventIndex
@@ -71,14 +74,22 @@ async def open_gateway(settings: Settings, shared: Path | None = None) -> AsyncI
     async with (
         open_door(settings) as door,
         open_limiter(settings, metrics, shared) as limiter,
-        open_core(settings, door, metrics, new_id) as core,
-        open_index(settings, core.log, metrics) as index,
+        open_tracing(settings) as tracing,
+        open_core(settings, door, metrics, new_id, tracing) as core,
+        open_index(settings, core.log, metrics, tracing) as index,
     ):
-        yield _join(settings, metrics, Guarded(door, limiter), core, index, new_id)
+        traced = trace(tracing) if tracing else None
+        yield _join(settings, metrics, Guarded(door, limiter), core, index, new_id, traced)
 
 
 def _join(
-    settings: Settings, metrics: Metrics, guarded: Guarded, core: Core, index: EventIndex | None, new_id: UuidSource
+    settings: Settings,
+    metrics: Metrics,
+    guarded: Guarded,
+    core: Core,
+    index: EventIndex | None,
+    new_id: UuidSource,
+    traced: Middleware | None,
 ) -> Gateway:
     operations = Operations(
         core.health, core.stats, metrics, lambda: document(OPERATIONS, rights(table)), clock=time.time
@@ -93,6 +104,7 @@ def _join(
         trail=core.trail,
         door=make_guards(settings, guarded, rights(table), metrics),
         timed=timed(deadlines, budget, longest=settings.operation_timeout_secs),
+        traced=traced,
     )
 
     def app(served: Sequence[Route]) -> web.Application:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.read_models.lease import LeaseLost
 from app.read_models.progress import START, Partition, Progress, missing
 from app.read_models.records import row_of
 from app.read_models.source import Source
+from app.record import Record
 from app.telemetry.logs import get_logger
 
 _log = get_logger(__name__)
@@ -26,13 +27,23 @@ class Projector:
     """Reads the source as it grows. A topic that is missing is waited for; one that is deleted takes its events along.
 
     `writer` is the one thread that writes to the table. While another process writes, this one waits for its turn.
+    `applied` is told of the records that are in the table, by topic and partition.
     """
 
-    def __init__(self, source: Source, table: EventTable, writer: Executor, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        source: Source,
+        table: EventTable,
+        writer: Executor,
+        *,
+        clock: Clock,
+        applied: Callable[[str, int, Sequence[Record]], None] | None = None,
+    ) -> None:
         self._source = source
         self._table = table
         self._writer = writer
         self._clock = clock
+        self._applied = applied
         self._at: dict[Partition, Progress] = {}
         self._marks: dict[Partition, int] = {}
         self._away = False
@@ -131,6 +142,9 @@ class Projector:
         await self._in_writer(self._table.apply, rows, moved, int(self._clock() * 1000))
         self._at |= moved
         await self._notify()
+        if self._applied:
+            for place, page in zip(places, pages, strict=True):
+                self._applied(*place, page.records if page else [])
         return bool(moved)
 
     async def _notify(self) -> None:

@@ -17,7 +17,20 @@ from app.telemetry.redaction import redact
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The request that the running task serves: every line it logs names it."""
 
+_BOUND: ContextVar[dict[str, str] | None] = ContextVar("bound", default=None)
+
 _encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def serve_request(request_id: str) -> None:
+    """From here on the running task serves this request."""
+    REQUEST_ID.set(request_id)
+    _BOUND.set(None)
+
+
+def bind(**fields: str) -> None:
+    """Let every further line of the running request tell these, too."""
+    _BOUND.set({**(_BOUND.get() or {}), **fields})
 
 
 def get_logger(module: str) -> FilteringBoundLogger:
@@ -78,6 +91,8 @@ def _describe(_logger: Any, method: str, event: EventDict) -> EventDict:
     event["level"] = method
     if request_id := REQUEST_ID.get():
         event["request_id"] = request_id
+    if bound := _BOUND.get():
+        event.update(bound)
     return event
 
 

@@ -70,7 +70,8 @@ def test_every_metric_is_documented_and_every_documented_one_exists():
 
 def test_every_dependency_has_its_reason():
     project = tomllib.loads(text("pyproject.toml"))
-    wanted = [*project["project"]["dependencies"], *(d for g in project["dependency-groups"].values() for d in g)]
+    groups = {**project["dependency-groups"], **project["project"]["optional-dependencies"]}
+    wanted = [*project["project"]["dependencies"], *(d for group in groups.values() for d in group)]
     names = {re.match(r"[a-z0-9-]+", dependency, re.IGNORECASE)[0] for dependency in wanted}
     written = set(re.findall(r"^\| `([a-z0-9-]+)`", text("docs/dependencies.md"), re.MULTILINE))
     assert written == names

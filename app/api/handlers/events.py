@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from app.api import parsing_events as parsing
 from app.api.body import read_body
 from app.api.charges import Charges
-from app.api.handlers.messages import origin_of
+from app.api.handlers.messages import follow, origin_of
 from app.api.parsing import Parser
 from app.api.responses import json_response
 from app.api.state import CALL
@@ -46,6 +46,7 @@ class Events:
         index, call = self._on(), request[CALL]
         body = await read_body(request, most=self._most_bytes)
         message = self._parser.plain(body.data)
+        follow([message])
         event = message.event
         assert event is not None  # noqa: S101  # `plain` makes no tombstones
         await self._charges.take(call, events=1, size=len(body.data))

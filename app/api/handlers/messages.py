@@ -19,6 +19,7 @@ from app.gateway.message import Message, Origin
 from app.gateway.producer import Producer
 from app.names import TopicName
 from app.record import Failed, Outcome
+from app.telemetry.logs import bind
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -59,6 +60,7 @@ class Messages:
         topic = self._topic(request)
         body = await read_body(request, most=self._bounds.body)
         message = self._parser.send(body.data)
+        follow([message])
         await self._charges.take(request[CALL], events=1, size=len(body.data))
         [outcome] = await self._producer.send(topic, [message], origin_of(request), request[CALL].deadline)
         return responses.sent_one(topic, message, outcome)
@@ -72,6 +74,7 @@ class Messages:
         good = [item for item in items if isinstance(item, Message)]
         if len(good) < len(items) and not (partial and good):
             raise parsing.refused_batch(items)
+        follow(good)
         await self._charges.take(request[CALL], events=len(good), size=len(body.data))
         sent = await self._producer.send(topic, good, origin_of(request), request[CALL].deadline, partial=partial)
         outcomes = sent if len(good) == len(items) else _in_place(items, sent)
@@ -93,8 +96,17 @@ class Messages:
 
 def origin_of(request: web.Request) -> Origin:
     """Where the request says that it comes from."""
-    given = request.headers.get("traceparent")
-    return Origin(request[CALL].request_id, given if given and _TRACEPARENT.fullmatch(given) else None)
+    call = request[CALL]
+    given = call.traceparent or request.headers.get("traceparent")
+    return Origin(call.request_id, given if given and _TRACEPARENT.fullmatch(given) else None)
+
+
+def follow(messages: Sequence[Message]) -> None:
+    """Let the request's log lines tell what its events belong to, where that is the same of all."""
+    for name in ("correlation_id", "causation_id"):
+        ids = {getattr(message.event, name, None) for message in messages}
+        if len(ids) == 1 and (only := ids.pop()):
+            bind(**{name: only})
 
 
 def _in_place(items: Sequence[parsing.Item], sent: Sequence[Outcome]) -> list[Outcome]:

@@ -23,11 +23,18 @@ class Guards(NamedTuple):
 
 
 def middlewares(
-    *, new_id: Callable[[], str], metrics: Metrics, trail: Audit, door: Guards, timed: Middleware
+    *,
+    new_id: Callable[[], str],
+    metrics: Metrics,
+    trail: Audit,
+    door: Guards,
+    timed: Middleware,
+    traced: Middleware | None,
 ) -> tuple[Middleware, ...]:
     """Request id outermost and errors inside observation, so that every answer has an id, a metric and a log line."""
     return (
         request_id(new_id),
+        *([traced] if traced else []),
         observe(metrics),
         compression,
         audit(trail),

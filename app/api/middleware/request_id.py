@@ -6,7 +6,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from app.api.state import CALL, REQUEST_ID_HEADER, Call, Handler, Middleware, route_of
-from app.telemetry.logs import REQUEST_ID
+from app.telemetry.logs import serve_request
 
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -19,7 +19,7 @@ def request_id(new_id: Callable[[], str]) -> Middleware:
         given = request.headers.get(REQUEST_ID_HEADER)
         chosen = given if given and _SANE.fullmatch(given) else new_id()
         request[CALL] = Call(chosen, route_of(request))
-        REQUEST_ID.set(chosen)
+        serve_request(chosen)
         return await handler(request)
 
     return middleware
