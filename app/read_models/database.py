@@ -19,6 +19,11 @@ from app.errors import Unavailable
 from app.read_models.lease import make_lease
 from app.read_models.tables import OfNewerVersion, make_tables
 
+_SQLITE_SESSION = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",  # a killed process loses nothing; what a power cut takes is made again from the log
+    "PRAGMA foreign_keys=ON",
+)
 _POSTGRES_SESSION = (
     "SET statement_timeout = '60s'",
     "SET idle_in_transaction_session_timeout = '10s'",  # of a process that hangs: its locks go to the next one
@@ -104,7 +109,7 @@ def sqlite_database(path: Path) -> Database:
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
     engine.dialect.statement_compiler = _Hinted
-    event.listen(engine, "connect", partial(_set, statements=("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL")))
+    event.listen(engine, "connect", partial(_set, statements=_SQLITE_SESSION))
     return Database(engine, make_tables)
 
 
@@ -141,7 +146,6 @@ def _make_postgres_tables(connection: Connection) -> None:
 
 
 def _set(connection: Any, _record: Any, *, statements: tuple[str, ...]) -> None:
-    """SQLite: a killed process loses nothing; what a power cut takes is made again from the log."""
     for statement in statements:
         connection.execute(statement)
     connection.commit()

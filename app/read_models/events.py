@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete, func, select
 
 from app.event_index import Bucket, Count, EventQuery, FoundEvent, Place
+from app.read_models.copies import leave_to_others, note_copies
 from app.read_models.database import Database
 from app.read_models.lease import Lease
 from app.read_models.progress import Partition, Progress
 from app.read_models.statements import Topics, count_events, in_topics, select_events
-from app.read_models.tables import EVENTS, POSITIONS
+from app.read_models.tables import COPIES, EVENTS, POSITIONS
 
 
 class Keep(NamedTuple):
@@ -66,8 +67,9 @@ class EventTable:
         self._count = left
 
     def forget(self, topic: str) -> None:
-        """Drop the topic's events with its positions."""
+        """Drop the topic's positions and its events; those that stand in another topic, too, belong to that one now."""
         with self._writing() as connection:
+            leave_to_others(connection, topic)
             connection.execute(delete(EVENTS).where(EVENTS.c.topic == topic))
             connection.execute(delete(POSITIONS).where(POSITIONS.c.topic == topic))
         self._count = None
@@ -81,7 +83,10 @@ class EventTable:
 
     def _add(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
         statement = self._database.insert(EVENTS).on_conflict_do_nothing()
-        return connection.execute(statement.execution_options(preserve_rowcount=True), rows).rowcount
+        added: int = connection.execute(statement.execution_options(preserve_rowcount=True), rows).rowcount
+        if added < len(rows):
+            note_copies(connection, self._database.insert(COPIES).on_conflict_do_nothing(), rows)
+        return added
 
     def _move(self, connection: Connection, moved: Mapping[Partition, Progress]) -> None:
         statement = self._database.insert(POSITIONS)

@@ -1,9 +1,9 @@
 """The tables of the index of events, the same in SQLite and in PostgreSQL."""
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Connection, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
 
 _metadata = MetaData()
-_VERSION = 1
+_VERSION = 2
 """Of the tables below: raise it with them, and those of another version are made anew, and filled from the log."""
 
 _Text = String().with_variant(String(collation="C"), "postgresql")
@@ -23,6 +23,12 @@ EVENTS = Table(
     Column("correlation_id", _Text),
     Column("source", _Text),
     Column("value", LargeBinary, nullable=False),
+)
+COPIES = Table(  # where else an event stands than in its own topic
+    "event_index_copies",
+    _metadata,
+    Column("id", _Text, ForeignKey(EVENTS.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("topic", _Text, primary_key=True, index=True),
 )
 POSITIONS = Table(
     "event_index_positions",

@@ -67,6 +67,28 @@ def test_a_topic_that_goes_takes_its_own_along(database):
     assert set(table.positions()) == {("s.other", 0)}
 
 
+def test_what_stands_in_another_topic_stays_with_that_one(database):
+    table = EventTable(database, Keep(0, 0))
+    both, late = (f"00000000-0000-4000-8000-00000000001{n}" for n in (1, 2))
+    table.apply([row(both), row(A), row(both, topic="s.b"), row(both, topic="s.c"), row(B, topic="s.b")], {}, 0)
+    table.apply([row(late)], {}, 0)
+    table.apply([row(late, topic="s.c"), row(late, topic="s.c"), row(late)], {}, 0)
+    for gone, left in {"s.t": {both, late, B}, "s.b": {both, late}, "s.x": {both, late}, "s.c": set()}.items():
+        table.forget(gone)
+        assert {found.place.id for found in table.find(EventQuery(), None)} == left
+    with database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM event_index_copies")).scalar_one() == 0
+
+
+def test_what_goes_takes_its_other_places_along(database):
+    table = EventTable(database, Keep(events=0, age_ms=10))
+    table.apply([row(A, recorded_ms=5), row(A, topic="s.b", recorded_ms=5)], {}, 10)
+    table.apply([], {}, 100)
+    table.apply([row(A, recorded_ms=95)], {}, 100)
+    table.forget("s.t")
+    assert table.get(A, None) is None
+
+
 def test_pages_of_several_topics_are_in_one_order(database):
     table = EventTable(database, Keep(0, 0))
     table.apply([row(at=at, topic=f"s.{at % 3}") for at in range(30)], {}, 0)
