@@ -6,6 +6,8 @@ from app import __version__
 from app.cli.consumers import consumers
 from app.cli.keys import keys
 from app.cli.offsets import offsets
+from app.cli.poll import poll
+from app.cli.send import send
 from app.cli.serve import serve
 from app.cli.streams import streams
 from app.cli.topics import topics
@@ -22,7 +24,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, streams, topics, offsets, consumers, keys):
+for command in (serve, send, poll, streams, topics, offsets, consumers, keys):
     cli.add_command(command)
 
 

@@ -1,25 +1,79 @@
-"""One request to a gateway that runs, for commands: its answer, or an exit code and one line on stderr."""
+"""Requests to a gateway that runs, for commands: answers, or an exit code and one line on stderr."""
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import click
-from aiohttp import ClientError, ClientSession, ClientTimeout, ContentTypeError, hdrs
+from aiohttp import ClientError, ClientSession, ClientTimeout, hdrs
 
 from app.exits import EX_DATAERR, EX_NOINPUT, EX_NOPERM, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE
 
 _SECONDS = 60.0
 _EXITS = {401: EX_NOPERM, 403: EX_NOPERM, 404: EX_NOINPUT, 429: EX_TEMPFAIL, 503: EX_UNAVAILABLE, 504: EX_UNAVAILABLE}
+_PASSING = {429, 503, 504}
+
+
+class Trouble(Exception):
+    """A request that failed: what to say, and the exit code. `passing`: the same may succeed in `wait` seconds."""
+
+    def __init__(self, message: str, exit_code: int, *, passing: bool = False, wait: float = 0) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.passing = passing
+        self.wait = wait
+
+
+class Refused(Trouble):
+    """The gateway answered with an error; `details` are the answer's."""
+
+    def __init__(self, status: int, answer: Any, headers: Mapping[str, str]) -> None:
+        message = answer.get("message") if isinstance(answer, dict) else f"status {status}"
+        retry = headers.get(hdrs.RETRY_AFTER)
+        told = f"{message} (request {headers.get('X-Request-Id')}{f', try again in {retry} s' if retry else ''})"
+        code = _EXITS.get(status, EX_DATAERR if status < 500 else EX_SOFTWARE)
+        wait = float(retry) if retry and retry.isdigit() else 0
+        super().__init__(told, code, passing=status in _PASSING, wait=wait)
+        self.details = answer.get("details") if isinstance(answer, dict) else None
 
 
 def fail(code: int, message: str) -> NoReturn:
     """End the command with this exit code, having said why."""
     click.echo(f"sluice: {message}", err=True)
     raise SystemExit(code)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Requests over connections that are kept."""
+
+    url: str
+    session: ClientSession
+
+    async def ask(
+        self, method: str, *path: str, query: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> bytes:
+        """The answer's bytes. `path` is in parts, of which any may hold anything; `body` is JSON. Raises Trouble."""
+        where = "/".join(quote(part, safe="") for part in path)
+        headers = {hdrs.CONTENT_TYPE: "application/json"} if body is not None else None
+        try:
+            async with self.session.request(
+                method, f"{self.url}/{where}", params=query, data=body, headers=headers
+            ) as response:
+                answer = await response.read()
+        except (ClientError, OSError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            raise Trouble(f"no gateway can be reached at {self.url}: {reason}", EX_UNAVAILABLE, passing=True) from None
+        if answer and response.content_type != "application/json":
+            raise Trouble(f"what answers at {self.url} is not a gateway", EX_SOFTWARE)
+        if response.status >= 400:
+            raise Refused(response.status, json.loads(answer) if answer else None, response.headers)
+        return answer
 
 
 @dataclass(frozen=True)
@@ -30,31 +84,23 @@ class Client:
     api_key: str | None
 
     def call(self, method: str, *path: str, query: Mapping[str, str] | None = None, body: Any = None) -> Any:
-        """The answer's JSON, None where there is none. `path` is in parts, of which any may hold anything.
-
-        Ends the command when the gateway refuses, fails, or is not there.
-        """
-        return asyncio.run(self._call(method, "/".join(quote(part, safe="") for part in path), query, body))
-
-    async def _call(self, method: str, path: str, query: Mapping[str, str] | None, body: Any) -> Any:
-        headers = {"X-API-Key": self.api_key} if self.api_key else {}
+        """The answer's JSON, None where there is none. Ends the command when the gateway refuses, or is not there."""
         try:
-            async with (
-                ClientSession(timeout=ClientTimeout(_SECONDS), headers=headers) as session,
-                session.request(method, f"{self.url}/{path}", params=query, json=body) as response,
-            ):
-                answer = await response.json() if await response.read() else None
-        except ContentTypeError:
-            fail(EX_SOFTWARE, f"what answers at {self.url} is not a gateway")
-        except (ClientError, OSError, TimeoutError) as error:
-            fail(EX_UNAVAILABLE, f"no gateway can be reached at {self.url}: {str(error) or type(error).__name__}")
-        if response.status >= 400:
-            request_id = response.headers.get("X-Request-Id")
-            message = answer.get("message") if isinstance(answer, dict) else f"status {response.status}"
-            exit_code = _EXITS.get(response.status, EX_DATAERR if response.status < 500 else EX_SOFTWARE)
-            retry = response.headers.get(hdrs.RETRY_AFTER)
-            fail(exit_code, f"{message} (request {request_id}{f', try again in {retry} s' if retry else ''})")
-        return answer
+            return asyncio.run(self._call(method, path, query, body))
+        except Trouble as trouble:
+            fail(trouble.exit_code, str(trouble))
+
+    async def _call(self, method: str, path: tuple[str, ...], query: Mapping[str, str] | None, body: Any) -> Any:
+        async with self.open() as conversation:
+            data = None if body is None else json.dumps(body).encode()
+            answer = await conversation.ask(method, *path, query=query, body=data)
+        return json.loads(answer) if answer else None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Conversation]:
+        headers = {"X-API-Key": self.api_key} if self.api_key else {}
+        async with ClientSession(timeout=ClientTimeout(_SECONDS), headers=headers) as session:
+            yield Conversation(self.url, session)
 
 
 def _http_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
