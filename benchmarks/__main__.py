@@ -11,11 +11,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # where the real Kafka is
 
 import kafka_server
+import postgres_server
 
 from benchmarks.chain import chain
 from benchmarks.door import door
 from benchmarks.embedded import embedded
-from benchmarks.index import index
+from benchmarks.index import index, index_postgres
 from benchmarks.kafka import kafka
 from benchmarks.metrics import cost
 from benchmarks.requests import CONNECTIONS, SINGLES
@@ -26,6 +27,7 @@ SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "door": door,
     "chain": chain,
     "index": index,
+    "index-postgres": index_postgres,
     "metrics": cost,
 }
 
@@ -41,7 +43,7 @@ def main() -> None:
         try:
             with SUITES[name]() as suite:
                 report(suite.title, [suite.one_round(chosen.seconds) for _ in range(chosen.rounds)])
-        except kafka_server.Unavailable as reason:
+        except (kafka_server.Unavailable, postgres_server.Unavailable) as reason:
             print(f"\n{name}: left out, {reason}")
 
 

@@ -46,12 +46,14 @@ class Database:
 
     def __init__(self, engine: Engine, prepare: Callable[[Connection], None], hide: str | None = None) -> None:
         self._engine = engine
+        self._reading = engine
         self._open: WeakSet[Any] = WeakSet()
         self._prepare = prepare
         self._hide = hide
         self.dialect = engine.dialect
         if engine.name == "postgresql":
             event.listen(engine, "connect", lambda connection, _: self._open.add(connection))
+            self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")  # two turns to the server fewer
         self.insert: Callable[[Table], Any] = (postgresql if engine.name == "postgresql" else sqlite).insert
 
     def prepare(self) -> None:
@@ -71,7 +73,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Raises DatabaseAway."""
-        with self._answering(), self._engine.connect() as connection:
+        with self._answering(), self._reading.connect() as connection:
             yield connection
 
     def close(self) -> None:
