@@ -209,3 +209,23 @@ def test_the_rate_limit_is_one_for_all_workers(tmp_path, kafka):
                 fetch(f"{url}/streams")
                 let_through += 1
     assert let_through == 20
+
+
+def test_metrics_of_any_worker_tell_the_sum_of_all_and_the_log_once(tmp_path, kafka):
+    with workers(tmp_path, kafka, 2, STATS_CACHE_TTL_SECS="0.2") as (url, _):
+        for n in range(40):  # each on a connection of its own: both workers get some
+            fetch(f"{url}/messages", json.dumps({"event": generic(n)}).encode())
+        fetch(f"{url}/messages?consumer_id=sum&auto_commit=true&count=1")
+        wait_until(lambda: "http-sum" in fetch(f"{url}/metrics").decode())
+        for _ in range(10):
+            lines = fetch(f"{url}/metrics").decode().splitlines()
+            found = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
+            assert len(found) == len([line for line in lines if line[0] != "#"])
+            assert found["events_created_total"] == 40
+            assert found["sluice_send_batch_size_count"] == 40
+            assert found['sluice_key_messages_total{key="_unknown"}'] == 40
+            count = "http_request_duration_seconds_count"
+            assert found[f'{count}{{method="POST",route="/messages",status="201"}}'] == 40
+            assert sum(name.startswith("sluice_build{") for name in found) == 1
+            assert sum("http-sum" in name for name in found) <= 1  # the other worker may not have looked yet
+            assert not [name for name in found if name.startswith(("process_", "python_"))]

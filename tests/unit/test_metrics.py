@@ -6,12 +6,16 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from app.brokers.waiting import Waiting
 from app.telemetry.metrics import Metrics
 from app.telemetry.metrics.door import MOST_KEYS
-from app.telemetry.metrics.http import Answered
+from app.telemetry.metrics.families import Families
+from app.telemetry.metrics.histograms import KeptHistogram
+from app.telemetry.metrics.http import HttpMetrics
 from app.telemetry.metrics.messages import MOST_TOPICS
 from app.telemetry.metrics.seen import MOST_LAGS, Lag
 from app.telemetry.pauses import Pauses
@@ -84,32 +88,57 @@ def test_a_database_is_counted_with_the_files_beside_it(tmp_path):
     )
 
 
-def answered(metrics: Metrics, *, seconds: float, ended: float, request_id: str) -> None:
-    metrics.http.answered(Answered("GET", "/messages", 200, seconds, ended, 0, 100, request_id))
+class Timed:
+    """What is told of requests, by a clock that stands where the test puts it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.registry = CollectorRegistry()
+        self._http = HttpMetrics(Families(self.registry, shared=False), clock=lambda: self.now)
+
+    def answered(self, *, seconds: float, ended: float, request_id: str) -> None:
+        self.now = ended
+        started = ended - seconds
+        self._http.answered("GET", "/a", 200, started=started, received=0, sent=100, request_id=request_id)
+
+    def exemplars(self) -> set[str]:
+        text = openmetrics.generate_latest(self.registry).decode()
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        return {sample.exemplar.labels["request_id"] for sample in samples if sample.exemplar}
 
 
-async def exemplars(metrics: Metrics) -> set[str]:
-    text, _ = await metrics.expose("application/openmetrics-text")
-    families = text_string_to_metric_families(text.decode())
-    samples = [sample for family in families for sample in family.samples]
-    return {sample.exemplar.labels["request_id"] for sample in samples if sample.exemplar}
-
-
-async def test_once_a_second_a_request_and_every_slow_one_lends_its_id_to_its_bucket():
-    metrics = Metrics()
-    answered(metrics, seconds=0.002, ended=10.0, request_id="first")
-    answered(metrics, seconds=0.004, ended=10.5, request_id="too-soon")
-    answered(metrics, seconds=0.7, ended=10.6, request_id="slow")
-    answered(metrics, seconds=0.008, ended=12.0, request_id="later")
-    assert await exemplars(metrics) == {"first", "slow", "later"}
+def test_once_a_second_a_request_and_every_slow_one_lends_its_id_to_its_bucket():
+    told = Timed()
+    told.answered(seconds=0.002, ended=10.0, request_id="first")
+    told.answered(seconds=0.004, ended=10.5, request_id="too-soon")
+    told.answered(seconds=0.7, ended=10.6, request_id="slow")
+    told.answered(seconds=0.008, ended=12.0, request_id="later")
+    assert told.exemplars() == {"first", "slow", "later"}
 
 
 @pytest.mark.parametrize("length", [100, 101, 128])
-async def test_an_id_too_long_for_an_exemplar_is_left_out_and_the_request_counted(length):
-    metrics = Metrics()
-    answered(metrics, seconds=1, ended=1, request_id="x" * length)
-    assert await exemplars(metrics) == ({"x" * 100} if length == 100 else set())
-    assert value(metrics, "http_request_duration_seconds_count", method="GET", route="/messages", status="200") == 1
+def test_an_id_too_long_for_an_exemplar_is_left_out_and_the_request_counted(length):
+    told = Timed()
+    told.answered(seconds=1, ended=1, request_id="x" * length)
+    assert told.exemplars() == ({"x" * 100} if length == 100 else set())
+    labels = {"method": "GET", "route": "/a", "status": "200"}
+    assert told.registry.get_sample_value("http_request_duration_seconds_count", labels) == 1
+
+
+@pytest.mark.parametrize("amounts", [[], [0.5], [0.1, 1, 1.5, 2, 7, 100]])
+def test_histograms_of_our_own_tell_what_prometheus_clients_tell(amounts):
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    kept = KeptHistogram("h", "What it is.", (0.1, 1, 2, 7), ("a", "b"))
+    ours.register(kept)
+    other = Histogram("h", "What it is.", ("a", "b"), buckets=(0.1, 1, 2, 7), registry=theirs)
+    for amount in amounts:
+        kept.of("x", 1).observe(amount)
+        other.labels("x", 1).observe(amount)
+    created = "_created"
+    text, wanted = (
+        [line for line in generate_latest(each).decode().splitlines() if created not in line] for each in (ours, theirs)
+    )
+    assert text == wanted
 
 
 def test_the_oldest_of_those_who_wait_is_told():

@@ -9,7 +9,6 @@ from app.api.responses import ERROR
 from app.api.state import CALL, Handler, Middleware, client_gone
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
-from app.telemetry.metrics.http import Answered
 
 _CLIENT_GONE = 499
 _QUIET = {"/health", "/ready", "/metrics"}
@@ -58,13 +57,12 @@ def _teller(metrics: Metrics) -> Callable[[web.Request, web.StreamResponse | Non
     log = _log.bind()
 
     def tell(request: web.Request, response: web.StreamResponse | None, status: int, started: float) -> None:
-        ended = perf_counter()
-        seconds = ended - started
         call = request[CALL]
         route, name = call.route, call.identity.name
         method = request.method if request.method in _METHODS else "_unknown"
         sent = response.body_length if response is not None else 0
-        answered(Answered(method, route, status, seconds, ended, request.content.total_bytes, sent, call.request_id))
+        received, request_id = request.content.total_bytes, call.request_id
+        seconds = answered(method, route, status, started=started, received=received, sent=sent, request_id=request_id)
         used(name)
         if status >= 400 and response is not None and (code := response.get(ERROR)):
             failed(code)

@@ -1,11 +1,13 @@
 """How metrics are made: on one registry, with labels of known names only, and of no more than so many."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Literal, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import Metric
+
+from app.telemetry.metrics.histograms import KeptHistogram, Observed
 
 UNKNOWN = "_unknown"
 """In place of whatever a client made up."""
@@ -91,11 +93,23 @@ class Families:
     def level(self, name: str, meaning: str, combined: Combined, *labels: str) -> Gauge:
         return Gauge(name, meaning, labels, registry=self._registry, multiprocess_mode=combined)
 
-    def seconds(self, name: str, meaning: str, *labels: str) -> Histogram:
-        return Histogram(f"{name}_seconds", meaning, labels, buckets=LATENCY, registry=self._registry)
+    def seconds(self, name: str, meaning: str) -> Observed:
+        return self._histogram(f"{name}_seconds", meaning, LATENCY)()
 
-    def sizes(self, name: str, meaning: str, *labels: str) -> Histogram:
-        return Histogram(name, meaning, labels, buckets=SIZES, registry=self._registry)
+    def seconds_by(self, name: str, meaning: str, *labels: str) -> Callable[..., Observed]:
+        """The series by its labels."""
+        return self._histogram(f"{name}_seconds", meaning, LATENCY, *labels)
+
+    def sizes(self, name: str, meaning: str) -> Observed:
+        return self._histogram(name, meaning, SIZES)()
+
+    def _histogram(self, name: str, meaning: str, bounds: Sequence[float], *labels: str) -> Callable[..., Observed]:
+        if self._shared:
+            shared = Histogram(name, meaning, labels, buckets=bounds, registry=self._registry)
+            return shared.labels if labels else lambda: shared
+        kept = KeptHistogram(name, meaning, bounds, labels)
+        self._registry.register(kept)
+        return kept.of
 
 
 def bounded(make: Callable[..., T], most: int) -> Callable[..., T]:

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from prometheus_client import Histogram
-
 from app.telemetry.metrics.families import UNKNOWN, Families, Tally, bounded
+from app.telemetry.metrics.histograms import Observed
 
 MOST_TOPICS = 500
 """That have series of their own; a topic takes some forty."""
@@ -17,13 +16,13 @@ class _Sending(NamedTuple):
     ok: Tally
     failed: Tally
     size: Tally
-    duration: Histogram
+    duration: Observed
 
 
 class _Polling(NamedTuple):
     messages: Tally
     size: Tally
-    duration: Histogram
+    duration: Observed
 
 
 class MessageMetrics:
@@ -42,9 +41,7 @@ class MessageMetrics:
     def _of_sends(self, new: Families) -> Callable[..., _Sending]:
         messages = self._sent.labels
         size = new.count("sluice_sent_bytes", "Bytes of the values of messages given to the log.", *_TOPIC).labels
-        duration = new.seconds(
-            "sluice_send_duration", "From the use case to the broker's acknowledgement.", *_TOPIC
-        ).labels
+        duration = new.seconds_by("sluice_send_duration", "From the use case to the broker's acknowledgement.", *_TOPIC)
 
         def of(*topic: str) -> _Sending:
             ok, failed = (new.tally(messages(*topic, status)) for status in ("ok", "failed"))
@@ -55,7 +52,7 @@ class MessageMetrics:
     def _of_polls(self, new: Families) -> Callable[..., _Polling]:
         messages = new.count("sluice_messages_polled", "Messages answered.", *_TOPIC).labels
         size = new.count("sluice_polled_bytes", "Bytes of the values of messages answered.", *_TOPIC).labels
-        duration = new.seconds("sluice_poll_duration", "A poll, waiting for messages included.", *_TOPIC).labels
+        duration = new.seconds_by("sluice_poll_duration", "A poll, waiting for messages included.", *_TOPIC)
 
         def of(*topic: str) -> _Polling:
             return _Polling(new.tally(messages(*topic)), new.tally(size(*topic)), duration(*topic))
