@@ -46,7 +46,7 @@ def _answer(metrics: Metrics, method: str, status: int) -> None:
         started=time.perf_counter() - 0.0013,
         received=300,
         sent=500,
-        request_id="b1946ac92492d2347c6235b4d2611184",
+        whose=("b1946ac92492d2347c6235b4d2611184", None),
     )
     metrics.door.used("k1")
 

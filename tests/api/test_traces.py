@@ -111,3 +111,11 @@ async def test_an_error_of_ours_is_one_in_the_trace_and_a_refusal_is_none(start,
 async def test_a_collector_that_is_away_costs_nobody_anything(start):
     async with start(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", OTEL_TRACES_SAMPLER_ARG="1") as client:
         assert (await client.post("/messages", {"event": generic(1)})).status == 201
+
+
+async def test_a_figure_leads_to_a_trace_that_is_recorded(start, collector):
+    async with start(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_TRACES_SAMPLER_ARG="0") as client:
+        await client.post("/messages", {"event": generic(1)}, headers={"traceparent": SAMPLED})
+        accept = {"Accept": "application/openmetrics-text"}
+        lines = (await client.get("/metrics", headers=accept)).body.decode().splitlines()
+    assert [line for line in lines if "_bucket" in line and f'trace_id="{TRACE}"' in line]

@@ -14,7 +14,6 @@ from app.settings import Settings, load_settings
 COMPOSE = yaml.safe_load(text("docker-compose.yaml"))
 SERVICES = COMPOSE["services"]
 FULL = dotenv_values(ROOT / "compose.full.env")
-TRACING = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 
 def filled(value: str, given: Mapping[str, str | None]) -> str:
@@ -58,7 +57,7 @@ def test_nobody_but_this_machine_reaches_what_has_no_password():
 @pytest.mark.parametrize("given", [{}, FULL], ids=["small", "full"])
 def test_what_the_gateway_is_told_are_settings_of_its(given):
     environ = told(given)
-    assert {name.lower() for name in environ.keys() - TRACING} <= set(Settings.model_fields)
+    assert {name.lower() for name in environ} <= set(Settings.model_fields)
     settings = load_settings(environ)
     assert [server.partition(":")[0] for server in settings.broker.servers] == ["kafka"]
 
@@ -72,7 +71,7 @@ def test_the_full_stack_uses_the_database_and_redis_that_it_starts():
     assert settings.database.username == postgres["POSTGRES_USER"]
     assert settings.database.password == filled(postgres["POSTGRES_PASSWORD"], FULL)
     assert settings.redis_url.get_secret_value() == "redis://redis:6379/0"
-    assert FULL["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger:4318"
+    assert settings.otel_exporter_otlp_endpoint == "http://jaeger:4318"
 
 
 def test_prometheus_asks_the_gateway_where_it_answers_and_keeps_fifteen_days():

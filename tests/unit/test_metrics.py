@@ -96,15 +96,18 @@ class Timed:
         self.registry = CollectorRegistry()
         self._http = HttpMetrics(Families(self.registry, shared=False), clock=lambda: self.now)
 
-    def answered(self, *, seconds: float, ended: float, request_id: str) -> None:
+    def answered(self, *, seconds: float, ended: float, request_id: str, traceparent: str | None = None) -> None:
         self.now = ended
         started = ended - seconds
-        self._http.answered("GET", "/a", 200, started=started, received=0, sent=100, request_id=request_id)
+        whose = request_id, traceparent
+        self._http.answered("GET", "/a", 200, started=started, received=0, sent=100, whose=whose)
 
-    def exemplars(self) -> set[str]:
+    def exemplars(self, label: str = "request_id") -> set[str]:
         text = openmetrics.generate_latest(self.registry).decode()
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-        return {sample.exemplar.labels["request_id"] for sample in samples if sample.exemplar}
+        return {
+            sample.exemplar.labels[label] for sample in samples if sample.exemplar and label in sample.exemplar.labels
+        }
 
 
 def test_once_a_second_a_request_and_every_slow_one_lends_its_id_to_its_bucket():
@@ -116,13 +119,21 @@ def test_once_a_second_a_request_and_every_slow_one_lends_its_id_to_its_bucket()
     assert told.exemplars() == {"first", "slow", "later"}
 
 
-@pytest.mark.parametrize("length", [100, 101, 128])
+@pytest.mark.parametrize("length", [64, 65, 128])
 def test_an_id_too_long_for_an_exemplar_is_left_out_and_the_request_counted(length):
     told = Timed()
     told.answered(seconds=1, ended=1, request_id="x" * length)
-    assert told.exemplars() == ({"x" * 100} if length == 100 else set())
+    assert told.exemplars() == ({"x" * 64} if length == 64 else set())
     labels = {"method": "GET", "route": "/a", "status": "200"}
     assert told.registry.get_sample_value("http_request_duration_seconds_count", labels) == 1
+
+
+def test_a_trace_that_is_recorded_can_be_found_from_a_figure():
+    told, trace = Timed(), "4bf92f3577b34da6a3ce929d0e0e4736"
+    told.answered(seconds=1, ended=1, request_id="x" * 64, traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+    assert told.exemplars("trace_id") == {trace}
+    told.answered(seconds=2, ended=3, request_id="y", traceparent=f"00-{'a' * 32}-00f067aa0ba902b7-00")
+    assert told.exemplars("trace_id") == {trace}
 
 
 @pytest.mark.parametrize("amounts", [[], [0.5], [0.1, 1, 1.5, 2, 7, 100]])

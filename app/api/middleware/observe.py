@@ -61,8 +61,8 @@ def _teller(metrics: Metrics) -> Callable[[web.Request, web.StreamResponse | Non
         route, name = call.route, call.identity.name
         method = request.method if request.method in _METHODS else "_unknown"
         sent = response.body_length if response is not None else 0
-        received, request_id = request.content.total_bytes, call.request_id
-        seconds = answered(method, route, status, started=started, received=received, sent=sent, request_id=request_id)
+        received, whose = request.content.total_bytes, (call.request_id, call.traceparent)
+        seconds = answered(method, route, status, started=started, received=received, sent=sent, whose=whose)
         used(name)
         if status >= 400 and response is not None and (code := response.get(ERROR)):
             failed(code)

@@ -11,8 +11,13 @@ from app.telemetry.metrics.histograms import Observed
 _LABELS = ("method", "route", "status")
 _EXEMPLAR_SECONDS = 1.0
 _SLOW_SECONDS = 0.25
-_LONGEST_ID = 100
-"""OpenMetrics takes 128 characters of an exemplar's labels, their names included."""
+_RECORDED = "-01"
+_LONGEST_ID = 64
+"""OpenMetrics takes 128 characters of an exemplar's labels, their names and the trace's 40 included."""
+
+
+Whose = tuple[str, str | None]
+"""A request's id, and its `traceparent` where it has one: they lead from a figure to log lines and to a trace."""
 
 
 class _Series(NamedTuple):
@@ -43,12 +48,11 @@ class HttpMetrics:
         self._errors(code).inc()
 
     def answered(
-        self, method: str, route: str, status: int, *, started: float, received: int, sent: int, request_id: str
+        self, method: str, route: str, status: int, *, started: float, received: int, sent: int, whose: Whose
     ) -> float:
         """The answer is out, to a request that came at `started` by the clock; answers how many seconds that took.
 
-        The bytes are those of the body received, and those sent, the head included. `request_id` leads from a figure to
-        the lines of the log.
+        The bytes are those of the body received, and those sent, the head included.
         """
         ended = self._clock()
         seconds = ended - started
@@ -56,8 +60,17 @@ class HttpMetrics:
         exemplar = None
         if ended >= self._next_exemplar or seconds >= _SLOW_SECONDS:
             self._next_exemplar = ended + _EXEMPLAR_SECONDS
-            exemplar = {"request_id": request_id} if len(request_id) <= _LONGEST_ID else None
+            exemplar = _exemplar(*whose)
         series.duration.observe(seconds, exemplar)
         series.received.add(received)
         series.sent.add(sent)
         return seconds
+
+
+def _exemplar(request_id: str, traceparent: str | None) -> dict[str, str] | None:
+    found = {}
+    if len(request_id) <= _LONGEST_ID:
+        found["request_id"] = request_id
+    if traceparent and traceparent.endswith(_RECORDED):
+        found["trace_id"] = traceparent.split("-")[1]
+    return found or None
