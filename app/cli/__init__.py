@@ -10,6 +10,7 @@ from app.cli.poll import poll
 from app.cli.send import send
 from app.cli.serve import serve
 from app.cli.streams import streams
+from app.cli.tail import tail
 from app.cli.topics import topics
 
 
@@ -24,7 +25,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, send, poll, streams, topics, offsets, consumers, keys):
+for command in (serve, send, poll, tail, streams, topics, offsets, consumers, keys):
     cli.add_command(command)
 
 

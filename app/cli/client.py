@@ -3,18 +3,20 @@
 import asyncio
 import functools
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import click
-from aiohttp import ClientError, ClientSession, ClientTimeout, hdrs
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, hdrs
 
 from app.exits import EX_DATAERR, EX_NOINPUT, EX_NOPERM, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE
 
 _SECONDS = 60.0
+_JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
 _EXITS = {401: EX_NOPERM, 403: EX_NOPERM, 404: EX_NOINPUT, 429: EX_TEMPFAIL, 503: EX_UNAVAILABLE, 504: EX_UNAVAILABLE}
 _PASSING = {429, 503, 504}
 
@@ -59,21 +61,44 @@ class Conversation:
         self, method: str, *path: str, query: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> bytes:
         """The answer's bytes. `path` is in parts, of which any may hold anything; `body` is JSON. Raises Trouble."""
+        headers = {hdrs.CONTENT_TYPE: _JSON} if body is not None else {}
+        async with self._asked(method, path, params=query, data=body, headers=headers) as response:
+            answer = await response.read()
+            if answer and response.content_type != _JSON:
+                raise self._stranger()
+            return answer
+
+    async def listen(self, *path: str, query: Mapping[str, str], last_id: str | None) -> AsyncGenerator[bytes, None]:
+        """The bytes of a live feed as they come, from behind `last_id` on, until it ends. Raises Trouble."""
+        headers = {hdrs.ACCEPT: EVENT_STREAM} | ({"Last-Event-ID": last_id} if last_id is not None else {})
+        timeout = ClientTimeout(total=None, sock_connect=_SECONDS, sock_read=_SECONDS)  # there is a beat every 15 s
+        async with self._asked("GET", path, params=query, headers=headers, timeout=timeout) as response:
+            if response.content_type != EVENT_STREAM:
+                raise self._stranger()
+            async for data in response.content.iter_any():
+                yield data
+
+    @asynccontextmanager
+    async def _asked(self, method: str, path: Sequence[str], **options: Any) -> AsyncIterator[ClientResponse]:
+        """The answer, of which the head is there, and good. Raises Trouble, also for what happens within."""
         where = "/".join(quote(part, safe="") for part in path)
-        headers = {hdrs.CONTENT_TYPE: "application/json"} if body is not None else None
         try:
-            async with self.session.request(
-                method, f"{self.url}/{where}", params=query, data=body, headers=headers
-            ) as response:
-                answer = await response.read()
+            async with self.session.request(method, f"{self.url}/{where}", **options) as response:
+                if response.status >= 400:
+                    raise await self._refused(response)
+                yield response
         except (ClientError, OSError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise Trouble(f"no gateway can be reached at {self.url}: {reason}", EX_UNAVAILABLE, passing=True) from None
-        if answer and response.content_type != "application/json":
-            raise Trouble(f"what answers at {self.url} is not a gateway", EX_SOFTWARE)
-        if response.status >= 400:
-            raise Refused(response.status, json.loads(answer) if answer else None, response.headers)
-        return answer
+
+    async def _refused(self, response: ClientResponse) -> Trouble:
+        answer = await response.read()
+        if answer and response.content_type != _JSON:
+            return self._stranger()
+        return Refused(response.status, json.loads(answer) if answer else None, response.headers)
+
+    def _stranger(self) -> Trouble:
+        return Trouble(f"what answers at {self.url} is not a gateway", EX_SOFTWARE)
 
 
 @dataclass(frozen=True)

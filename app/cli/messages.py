@@ -1,4 +1,4 @@
-"""What `send` and `poll` share: which topic, patience with a gateway that is away, and an end by Ctrl-C."""
+"""What `send`, `poll` and `tail` share: which topic, patience with a gateway that is away, and an end by Ctrl-C."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -23,37 +23,54 @@ patience = click.option(
 )
 
 
-def _parts(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    if value is None:
-        return ("messages",)
-    stream, dot, name = value.partition(".")
+def path_of(topic: str) -> tuple[str, ...]:
+    """The topic's, in parts."""
+    stream, dot, name = topic.partition(".")
     if not (stream and dot and name):
-        raise click.BadParameter(f"{value!r} must be stream.topic")
-    return ("streams", stream, "topics", name, "messages")
+        raise click.BadParameter(f"{topic!r} must be stream.topic", param_hint="--topic")
+    return ("streams", stream, "topics", name)
 
 
 topic = click.option(
     "--topic",
     "path",
     metavar="STREAM.TOPIC",
-    callback=_parts,
+    callback=lambda _context, _parameter, value: (*(path_of(value) if value else ()), "messages"),
     help="By default the gateway's default topic; -.NAME is a topic without a stream.",
 )
 
 
+class Patience:
+    """With trouble that passes, for so many seconds since something last went well."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._pause = _FIRST_PAUSE_SECONDS
+        self._since: float | None = None
+
+    def renew(self) -> None:
+        """All is well."""
+        self._pause, self._since = _FIRST_PAUSE_SECONDS, None
+
+    async def after(self, trouble: Trouble) -> None:
+        """Wait, longer each time, until it is worth another try. Raises the trouble, if it lasts."""
+        now = asyncio.get_running_loop().time()
+        self._since = now if self._since is None else self._since
+        wait = max(self._pause, trouble.wait)
+        if not trouble.passing or now + wait > self._since + self._seconds:
+            raise trouble
+        await asyncio.sleep(wait)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+
+
 async def patiently(work: Callable[[], Awaitable[T]], seconds: float) -> T:
     """What `work` answers; it is done again after trouble that passes, for so long. Raises Trouble."""
-    loop = asyncio.get_running_loop()
-    until, pause = loop.time() + seconds, _FIRST_PAUSE_SECONDS
+    left = Patience(seconds)
     while True:
         try:
             return await work()
         except Trouble as trouble:
-            wait = max(pause, trouble.wait)
-            if not trouble.passing or loop.time() + wait > until:
-                raise
-        await asyncio.sleep(wait)
-        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            await left.after(trouble)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

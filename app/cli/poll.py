@@ -11,17 +11,11 @@ import msgspec
 
 from app.cli.client import Client, Conversation, Trouble, speaks_to_gateway
 from app.cli.messages import patience, patiently, run, topic
+from app.cli.printed import MOST, Enough, Printed
 from app.exits import EX_NOINPUT
 
 _PAGE = 10_000
 _WAIT_MS = 20_000
-_FAR = 2**62
-
-
-class _Message(msgspec.Struct):
-    """A polled message, as far as it is looked at."""
-
-    event: msgspec.Raw
 
 
 class _Page(msgspec.Struct):
@@ -33,7 +27,6 @@ class _Page(msgspec.Struct):
 
 
 _page = msgspec.json.Decoder(_Page).decode
-_message = msgspec.json.Decoder(_Message).decode
 
 
 @click.command()
@@ -65,14 +58,10 @@ def _start(text: str | None, *, consumer: bool) -> int | None:
     if text is None:
         return None if consumer else 0
     if text in ("earliest", "latest"):
-        return 0 if text == "earliest" else _FAR
-    if not (text.isascii() and text.isdigit()) or int(text) > _FAR:
+        return 0 if text == "earliest" else MOST
+    if not (text.isascii() and text.isdigit()) or int(text) > MOST:
         raise click.BadParameter(f"{text!r} must be a number, earliest or latest", param_hint="--offset")
     return int(text)
-
-
-class _Enough(Exception):
-    """As many messages are printed as were asked for."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +92,7 @@ class _Polling:
         self._client = client
         self._path = path
         self._wanted = wanted
-        self._left = _FAR if wanted.most is None else wanted.most
-        self._no_events = 0
+        self._printed = Printed(wanted.most, events=wanted.events)
 
     async def all(self) -> None:
         try:
@@ -114,11 +102,10 @@ class _Polling:
                     await asyncio.gather(*(self._read(gateway, number) for number in numbers))
                 else:
                     await self._read_each(gateway)
-        except _Enough:
+        except Enough:
             pass
         finally:
-            if self._no_events:
-                click.echo(f"sluice: {self._no_events:,} messages are no events: left out", err=True)
+            self._printed.end()
 
     async def _read_each(self, gateway: Conversation) -> None:
         """One partition after the other, to the last one that there is."""
@@ -134,7 +121,7 @@ class _Polling:
         """The topic's partitions."""
         for number in count():
             try:
-                await self._page(gateway, {"partition_id": str(number), "offset": str(_FAR)})
+                await self._page(gateway, {"partition_id": str(number), "offset": str(MOST)})
             except Trouble as trouble:
                 if number == 0 or trouble.exit_code != EX_NOINPUT:
                     raise
@@ -145,34 +132,15 @@ class _Polling:
         """A partition to the end that it had at first, or for ever."""
         offset, end = self._wanted.start, None
         while end is None or offset is None or offset < end or self._wanted.follow:
-            query = {"partition_id": str(number), "count": str(min(self._left, _PAGE))} | self._wanted.consumer
+            query = {"partition_id": str(number), "count": str(min(self._printed.left, _PAGE))} | self._wanted.consumer
             if offset is not None:
                 query["offset"] = str(offset)
             if self._wanted.follow:
                 query["wait_ms"] = str(_WAIT_MS)
             page = await self._page(gateway, query)
-            self._print(number, page.messages)
+            self._printed.show([b'{"partition_id":%d,%b' % (number, bytes(raw)[1:]) for raw in page.messages])
             offset = page.next_offset
             end = page.high_watermark if end is None else end
 
     async def _page(self, gateway: Conversation, query: dict[str, str]) -> _Page:
         return _page(await patiently(lambda: gateway.ask("GET", *self._path, query=query), self._wanted.patience))
-
-    def _print(self, number: int, messages: Sequence[msgspec.Raw]) -> None:
-        lines = [line for raw in messages[: self._left] if (line := self._line(number, bytes(raw))) is not None]
-        if lines:
-            click.echo(b"\n".join(lines))
-        self._left -= len(messages)
-        if self._left <= 0:
-            raise _Enough
-
-    def _line(self, number: int, message: bytes) -> bytes | None:
-        """What others wrote may go over several lines; within strings JSON has no line ends."""
-        message = message.replace(b"\n", b" ").replace(b"\r", b" ")
-        if not self._wanted.events:
-            return b'{"partition_id":%d,%b' % (number, message[1:])
-        event = bytes(_message(message).event)
-        if event == b"null":
-            self._no_events += 1
-            return None
-        return event

@@ -6,22 +6,18 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import threading
 import time
-import urllib.request
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 import pytest
-from click.testing import CliRunner, Result
-from gateways import ROOT, command, free_port, serving, wait_ready
+from click.testing import CliRunner
+from commands import SECONDS, gateway, lines, new_topic, send_number, sluice_on, sluice_process, told
+from gateways import free_port, serving
 from samples import generic, with_id
 
 from app.cli import cli
-
-SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -33,33 +29,12 @@ def url(tmp_path_factory):
 
 @pytest.fixture
 def topic(url):
-    """A topic of its own, with three partitions."""
-    stream = f"s{uuid.uuid4().hex[:12]}"
-    for path, body in {
-        "/streams": {"name": stream},
-        f"/streams/{stream}/topics": {"name": "t", "partitions": 3},
-    }.items():
-        data = json.dumps(body).encode()
-        request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"})
-        urllib.request.urlopen(request, timeout=30).close()
-    return f"{stream}.t"
+    return new_topic(url)
 
 
 @pytest.fixture
 def sluice(url, topic):
-    def run(*arguments: str, given: str | bytes | None = None, topic: str = topic) -> Result:
-        return CliRunner().invoke(cli, [*arguments, "--topic", topic, "--url", url], input=given)
-
-    return run
-
-
-def told(result: Result) -> list[dict]:
-    assert result.exit_code == 0, result.output
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-def lines(events: list[dict]) -> str:
-    return "".join(f"{json.dumps(event)}\n" for event in events)
+    return partial(sluice_on, url, topic)
 
 
 def test_what_is_sent_is_polled(sluice):
@@ -152,9 +127,9 @@ def test_wrong_usage(sluice, arguments):
 
 
 @pytest.mark.parametrize("verb", ["send", "poll"])
-def test_a_topic_that_is_not_there(sluice, verb):
-    assert sluice(verb, given=lines([generic(1)]), topic="no.where").exit_code == 66
-    assert sluice(verb, given="", topic="nowhere").exit_code == 2
+def test_a_topic_that_is_not_there(url, verb):
+    assert sluice_on(url, "no.where", verb, given=lines([generic(1)])).exit_code == 66
+    assert sluice_on(url, "nowhere", verb, given="").exit_code == 2
 
 
 def test_where_to_begin_and_where_to_end(sluice):
@@ -193,24 +168,6 @@ def test_events_of_one_topic_onto_another(sluice, url):
     assert event["id"] in [message["id"] for message in told(found)]
 
 
-@contextlib.contextmanager
-def gateway(folder: Path, port: int) -> Iterator[subprocess.Popen]:
-    """On the embedded log in this folder, at this port; killed at the end."""
-    process = command(folder, "serve", "--endpoint", f"127.0.0.1:{port}", DATABASE_URL="off")
-    try:
-        wait_ready(port, process)
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def sluice_process(*arguments: str, port: int, **options) -> subprocess.Popen:
-    command = [sys.executable, "-m", "app", *arguments, "--url", f"http://127.0.0.1:{port}"]
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, **options)
-
-
 def test_a_gateway_that_is_killed_under_it_gets_each_event_once(tmp_path):
     events, port, kills = 30_000, free_port(), 3
     file = tmp_path / "events.ndjson"
@@ -247,9 +204,7 @@ def test_what_comes_is_followed_past_a_restart_until_it_is_interrupted(tmp_path)
 
 
 def _sent_and_seen(port: int, number: int, following: subprocess.Popen) -> int:
-    sending = sluice_process("send", port=port, stdin=subprocess.PIPE)
-    sending.communicate(lines([generic(number)]).encode(), timeout=SECONDS)
-    assert sending.returncode == 0
+    send_number(port, number)
     return json.loads(following.stdout.readline())["event"]["payload"]["data"]
 
 
