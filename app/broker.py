@@ -7,7 +7,7 @@ Errors, on every call: NotFound for an unknown topic or partition (nothing is ev
 Disconnected while the broker is out of reach. A caller that is cancelled leaves nothing half done.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 from app.deadline import Deadline
@@ -16,6 +16,34 @@ from app.record import Fetched, Limit, NewRecord, Outcome, Position
 from app.topic import TopicInfo, TopicLayout, TopicSpec
 
 BrokerKind = Literal["memory", "sqlite", "kafka"]
+
+
+class Sharer(Protocol):
+    """Who reads a share of a topic's partitions, as one of a group. It is called by one task at a time."""
+
+    async def give_up(self) -> None:
+        """Read none of them any more, and commit what is done: then others go on behind it."""
+        ...
+
+    async def take(self, partitions: Collection[int], membership: "Membership") -> None:
+        """Read these, from what the group has committed, and commit by this membership."""
+        ...
+
+    def lost(self, error: Exception) -> None:
+        """It is no member any more, whatever it does."""
+        ...
+
+
+class Membership(Protocol):
+    """A place in a group, until `leave`."""
+
+    async def commit(self, offsets: Mapping[int, int]) -> None:
+        """As `Broker.commit`, of partitions that are its own; raises Conflict for others."""
+        ...
+
+    async def leave(self) -> None:
+        """Give up what it has, to those who stay. Never raises."""
+        ...
 
 
 class Broker(Protocol):
@@ -54,7 +82,17 @@ class Broker(Protocol):
         ...
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
-        """Set the group's next offsets to read; durable as records are. Partitions not named keep theirs."""
+        """Set the group's next offsets to read; durable as records are. Partitions not named keep theirs.
+
+        Raises Conflict while the group has live members, who commit for it.
+        """
+        ...
+
+    async def join(self, group: str, topic: str, sharer: Sharer) -> Membership:
+        """Become a live member of the group, which shares the topic's partitions among those who read it.
+
+        `sharer` is told of its share before this returns, and whenever that changes.
+        """
         ...
 
     async def check_free(self, group: str) -> None:

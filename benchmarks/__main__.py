@@ -20,6 +20,7 @@ from benchmarks.index import index, index_postgres
 from benchmarks.kafka import kafka
 from benchmarks.metrics import cost
 from benchmarks.requests import CONNECTIONS, SINGLES
+from benchmarks.tails import tails
 
 SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "embedded": embedded,
@@ -29,6 +30,7 @@ SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "index": index,
     "index-postgres": index_postgres,
     "metrics": cost,
+    "tails": tails,
 }
 
 

@@ -18,7 +18,7 @@ import msgspec
 from yarl import URL
 
 from app.addresses import TrustedProxies, network_of
-from app.api import parsing, parsing_events, parsing_offsets, parsing_topics
+from app.api import parsing, parsing_events, parsing_offsets, parsing_tails, parsing_topics
 from app.api.middleware.compression import ENCODERS, negotiate
 from app.api.strict import head_of, strict_json
 from app.door.key_file import BadKeyFile, read_keys
@@ -30,7 +30,7 @@ from app.event import EventEncoder
 from app.gateway.message import Message, Origin, record_of
 from app.names import MAX_BROKER_NAME, TopicName, consumer_id, is_internal, new_stream_name
 from app.topic import check_embedded
-from fuzz.connection import answers_to
+from fuzz.connection import answers_to, frames_after
 from fuzz.grammar import Sends
 
 MOST = 5
@@ -39,6 +39,8 @@ _parser = parsing.Parser(EventEncoder(now=lambda: datetime(2026, 1, 15, tzinfo=U
 _KEY = "gw_shop_secret"
 _ring = Keyring(lambda: 0)
 _ring.replace([Key("shop", (digest("secret").hex(),), ("admin",))])
+_TEXT, _CLOSE, _OUR_MISTAKE = 1, 8, 1011
+"""Opcodes and a close code of RFC 6455, 5.2 and 7.4.1."""
 _FAR = "203.0.113.9"
 _proxies = TrustedProxies(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"])
 _exact = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -282,6 +284,35 @@ def http(data: bytes) -> None:
             assert 100 <= int(answer.timeout) <= 30_000
 
 
+def last_event_id(data: bytes) -> None:
+    """Places that are taken are those of partitions, each once, and what we write of them says the same."""
+    with refusals():
+        found = parsing_tails.read_places(data.decode("utf-8", "surrogateescape"))
+        assert found
+        assert all(0 <= partition < 10**10 and -1 <= offset < 10**18 for partition, offset in found.items())
+        positions = {partition: offset + 1 for partition, offset in found.items()}
+        known = {partition: offset for partition, offset in found.items() if offset >= 0}
+        assert parsing_tails.read_places(parsing_tails.places(positions)) in (known, {next(iter(found)): -1})
+
+
+def acks(data: bytes) -> None:
+    """A frame is an acknowledgement of a record that can be, or refused."""
+    with refusals():
+        partition, offset = parsing_tails.ack_of(data.decode("utf-8", "replace"))
+        assert 0 <= partition < 2**31
+        assert 0 <= offset < 2**63 - 1
+
+
+def frames(data: bytes) -> None:
+    """Raw bytes on a WebSocket of the real server: whole frames, a reason for what is refused, no mistake of ours."""
+    for opcode, payload in frames_after(data):
+        if opcode == _TEXT:
+            assert msgspec.json.decode(payload)["error"] == "bad_request"
+        elif opcode == _CLOSE:
+            assert not payload or int.from_bytes(payload[:2]) != _OUR_MISTAKE
+
+
 _DOOR = (encodings, forwarded, networks, keys, scopes, key_file, http)
-_ALL = (names, event, built_event, batch, ndjson, query, events, admin, strict, *_DOOR)
+_LIVE = (last_event_id, acks, frames)
+_ALL = (names, event, built_event, batch, ndjson, query, events, admin, strict, *_LIVE, *_DOOR)
 TARGETS: Mapping[str, Callable[[bytes], None]] = {target.__name__: target for target in _ALL}

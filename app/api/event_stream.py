@@ -24,6 +24,7 @@ class EventStream:
     """A `Voice` that tells each message with an id by which the client goes on elsewhere."""
 
     transport: Transport = "sse"
+    acknowledged = False
 
     def __init__(self, request: web.Request) -> None:
         self._request = request

@@ -8,12 +8,13 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from app.api.parsing import Digits, PartitionId
+from app.api.parsing import ConsumerId, Digits, PartitionId
 from app.api.refusals import checked
 from app.api.strict import strict_json
 from app.errors import BadRequest, ValidationFailed
 from app.event import Moment
 from app.gateway.live.start import Ask, Begin
+from app.names import consumer_id
 
 LAST_EVENT_ID = "Last-Event-ID"
 NOTHING = -1
@@ -30,19 +31,24 @@ def _event_type(text: str) -> str:
 class TailQuery(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    from_: Annotated[str, Field(alias="from")] = "latest"
+    from_: Annotated[str | None, Field(alias="from")] = None
     partition_id: Annotated[int, Field(ge=0, lt=2**31), Digits] | None = None
     event_type: Annotated[str, AfterValidator(_event_type)] | None = None
+    consumer_id: ConsumerId | None = None
     last_event_id: str | None = None
 
 
 def tail_query(query: Mapping[str, str], last_event_id: str | None) -> Ask:
-    """The query, and the header `Last-Event-ID`, which goes before its namesake there. Raises ValidationFailed."""
+    """The query, and the header `Last-Event-ID`, which goes before its namesake there.
+
+    Without `from` a consumer begins where a poll would: at the log's start. Raises ValidationFailed.
+    """
     asked = checked(TailQuery.model_validate, dict(query))
     known = last_event_id or asked.last_event_id
     return Ask(
         partition=asked.partition_id,
-        begin=_begin(asked.from_),
+        begin=_begin(asked.from_ if asked.from_ is not None else "latest" if asked.consumer_id is None else "earliest"),
+        consumer_id=None if asked.consumer_id is None else consumer_id(asked.consumer_id),
         after=read_places(known) if known else None,
         event_type=asked.event_type,
     )

@@ -51,6 +51,7 @@ class Socket:
     """A `Voice` that also listens, to acknowledgements."""
 
     transport: Transport = "websocket"
+    acknowledged = True
 
     def __init__(self, request: web.Request) -> None:
         self._request = request

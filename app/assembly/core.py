@@ -133,7 +133,13 @@ def _make_core(
             records, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics.messages
         ),
         Consumer(records, group_prefix=settings.consumer_group_prefix, metrics=metrics.messages),
-        Live(followed, render=item_of, most_bytes=settings.tail_buffer_bytes),
+        Live(
+            followed,
+            render=item_of,
+            most_bytes=settings.tail_buffer_bytes,
+            group_prefix=settings.consumer_group_prefix,
+            refused=metrics.messages.commits_refused.inc,
+        ),
         trail,
         replication,
         Health(log, connected=lambda: link.connected, unreplicated=lambda: replication.unreplicated),

@@ -2,18 +2,18 @@
 
 import asyncio
 import contextlib
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.broker import BrokerKind
-from app.brokers.compaction import Newest, is_due
+from app.broker import BrokerKind, Membership, Sharer
 from app.brokers.dedupe import DedupeWindow
+from app.brokers.members import Members
+from app.brokers.memory_partition import Partition, clamp, compact, retain
 from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
 from app.errors import AlreadyExists, NotFound
 from app.group import GroupInfo, empty_group, find_group
-from app.record import Fetched, Limit, NewRecord, Outcome, Position, Record, Written, record_size
+from app.record import Fetched, Limit, NewRecord, Outcome, Position, Record, Written
 from app.topic import (
     CompactionConfigs,
     PartitionInfo,
@@ -27,43 +27,10 @@ from app.topic import (
 
 
 @dataclass(slots=True)
-class _Partition:
-    """`records` are in the order of their offsets, with holes where compaction was; up to `clean_to` it has been.
-
-    `delete_at` is when the tombstones that it met may go, by offset.
-    """
-
-    records: list[Record] = field(default_factory=list)
-    log_start: int = 0
-    high_watermark: int = 0
-    size: int = 0
-    clean_to: int = 0
-    delete_at: dict[int, int] = field(default_factory=dict)
-
-    def append(self, record: Record) -> None:
-        self.records.append(record)
-        self.high_watermark = record.offset + 1
-        self.size += _size(record)
-
-    def index(self, offset: int) -> int:
-        """Of the first record from this offset on."""
-        return bisect_left(self.records, offset, key=lambda record: record.offset)
-
-    def drop_oldest(self, count: int) -> None:
-        if count:
-            self.log_start = self.records[count - 1].offset + 1
-            self.keep(self.records[count:])
-
-    def keep(self, records: list[Record]) -> None:
-        self.records = records
-        self.size = sum(map(_size, records))
-
-
-@dataclass(slots=True)
 class _Topic:
     spec: TopicSpec
     configs: TopicConfigs
-    partitions: list[_Partition]
+    partitions: list[Partition]
     seen: DedupeWindow
     committed: dict[str, dict[int, int]] = field(default_factory=dict)
 
@@ -85,6 +52,7 @@ class MemoryBroker:
         self._retention_interval = retention_interval
         self._topics: dict[str, _Topic] = {}
         self._wakeups = Wakeups()
+        self._members = Members(self._commit, lambda topic: len(self._topic(topic).partitions))
         self._retention: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -114,11 +82,11 @@ class MemoryBroker:
 
     async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
         partition = self._partition(at.topic, at.partition)
-        offset = _clamp(at.offset, partition)
+        offset = clamp(at.offset, partition)
         if wait and partition.index(offset) == len(partition.records):
             await self._wakeups.wait((at.topic, at.partition), wait)
             partition = self._partition(at.topic, at.partition)
-            offset = _clamp(offset, partition)
+            offset = clamp(offset, partition)
         start = partition.index(offset)
         records: list[Record] = []
         size = 0
@@ -135,14 +103,23 @@ class MemoryBroker:
         return dict(self._topic(topic).committed.get(group, {}))
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        self._members.check_free(group)
+        await self._commit(group, topic, offsets)
+
+    async def _commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         for partition in offsets:
             self._partition(topic, partition)
         self._topic(topic).committed.setdefault(group, {}).update(offsets)
 
+    async def join(self, group: str, topic: str, sharer: Sharer) -> Membership:
+        self._topic(topic)
+        return await self._members.join(group, topic, sharer)
+
     async def check_free(self, group: str) -> None:
-        """Nobody is a member of a group on this log."""
+        self._members.check_free(group)
 
     async def forget(self, group: str, topic: str) -> None:
+        self._members.check_free(group)
         self._topic(topic).committed.pop(group, None)
 
     async def offsets_at(self, topic: str, time_ms: int) -> dict[int, int]:
@@ -156,7 +133,7 @@ class MemoryBroker:
         for topic, found in self._topics.items():
             for group, offsets in found.committed.items():
                 committed.setdefault(group, {}).update({(topic, number): at for number, at in offsets.items()})
-        return [empty_group(name, committed[name]) for name in sorted(committed)]
+        return self._members.groups([empty_group(name, offsets) for name, offsets in committed.items()])
 
     async def group(self, name: str) -> GroupInfo:
         return find_group(name, await self.groups())
@@ -193,7 +170,7 @@ class MemoryBroker:
         self._topics[spec.name] = _Topic(
             spec=spec,
             configs=check_embedded(spec),
-            partitions=[_Partition() for _ in range(spec.partitions)],
+            partitions=[Partition() for _ in range(spec.partitions)],
             seen=DedupeWindow(self._window, self._max_ids),
         )
 
@@ -203,7 +180,8 @@ class MemoryBroker:
         spec = replace(found.spec, partitions=count, configs={**found.spec.configs, **configs})
         found.configs = check_embedded(spec)
         found.spec = spec
-        found.partitions += [_Partition() for _ in range(count - len(found.partitions))]
+        found.partitions += [Partition() for _ in range(count - len(found.partitions))]
+        await self._members.changed(topic)
 
     async def delete(self, topic: str) -> None:
         self._topic(topic)
@@ -215,7 +193,7 @@ class MemoryBroker:
             raise NotFound(f"topic '{topic}' does not exist")
         return self._topics[topic]
 
-    def _partition(self, topic: str, partition: int) -> _Partition:
+    def _partition(self, topic: str, partition: int) -> Partition:
         partitions = self._topic(topic).partitions
         if not 0 <= partition < len(partitions):
             raise NotFound(f"partition {partition} does not exist: topic '{topic}' has {len(partitions)}")
@@ -238,63 +216,6 @@ class MemoryBroker:
             for topic in self._topics.values():
                 for partition in topic.partitions:
                     if topic.configs.deletes:
-                        _retain(partition, topic.configs, now_ms)
+                        retain(partition, topic.configs, now_ms)
                     if topic.configs.compacted:
-                        _compact(partition, CompactionConfigs.read(topic.spec.configs), now_ms)
-
-
-def _size(record: Record) -> int:
-    return record_size(record.key, record.value, record.headers)
-
-
-def _clamp(offset: int, partition: _Partition) -> int:
-    return min(max(offset, partition.log_start), partition.high_watermark)
-
-
-def _retain(partition: _Partition, configs: TopicConfigs, now_ms: int) -> None:
-    """Drop what is too old, then what is too much, oldest first; as on Kafka never below the bytes to be kept."""
-    too_old = 0
-    if configs.retention_ms >= 0:
-        for record in partition.records:
-            if record.timestamp_ms >= now_ms - configs.retention_ms:
-                break
-            too_old += 1
-    partition.drop_oldest(too_old)
-    if configs.retention_bytes >= 0:
-        excess = partition.size - configs.retention_bytes
-        too_many = 0
-        for record in partition.records:
-            excess -= _size(record)
-            if excess < 0:
-                break
-            too_many += 1
-        partition.drop_oldest(too_many)
-
-
-def _compact(partition: _Partition, configs: CompactionConfigs, now_ms: int) -> None:
-    dirty = []
-    for record in partition.records[partition.index(partition.clean_to) :]:
-        if record.timestamp_ms > now_ms - configs.min_lag_ms:
-            break
-        dirty.append(record)
-    oldest_ms = min((record.timestamp_ms for record in dirty), default=now_ms)
-    dirty_bytes = sum(map(_size, dirty))
-    if is_due(configs, dirty_bytes=dirty_bytes, all_bytes=partition.size, oldest_ms=oldest_ms, now_ms=now_ms):
-        partition.clean_to = dirty[-1].offset + 1
-    elif min(partition.delete_at.values(), default=now_ms + 1) > now_ms:
-        return
-    else:
-        dirty = []
-    newest = Newest(now_ms, configs.delete_retention_ms)
-    for record in dirty:
-        newest.add(record.offset, record.key)
-    _clean(partition, newest)
-
-
-def _clean(partition: _Partition, newest: Newest) -> None:
-    behind = partition.index(partition.clean_to)
-    before = partition.delete_at
-    kept = [r for r in partition.records[:behind] if newest.keeps(r.offset, r.key, before.get(r.offset))]
-    tombstones = [r.offset for r in kept if r.value is None and r.key is not None]
-    partition.delete_at = {offset: before.get(offset, newest.delete_at_ms) for offset in tombstones}
-    partition.keep(kept + partition.records[behind:])
+                        compact(partition, CompactionConfigs.read(topic.spec.configs), now_ms)

@@ -27,6 +27,7 @@ class TracedLog:
         self.prepare = log.prepare
         self.committed = log.committed
         self.commit = log.commit
+        self.join = log.join
         self.check_free = log.check_free
         self.forget = log.forget
         self.offsets_at = log.offsets_at

@@ -42,13 +42,25 @@ async def live(*, beat: float = 60, most_bytes: int = 1 << 20, partitions: int =
     log = Log()
     await log.open()
     await log.create(TopicSpec(TOPIC.full, partitions, {}))
-    yield log, Live(log, render=item_of, most_bytes=most_bytes, beat=beat)
+    refused: list[int] = []
+    yield (
+        log,
+        Live(
+            log,
+            render=item_of,
+            most_bytes=most_bytes,
+            group_prefix="http-",
+            refused=lambda: refused.append(1),
+            beat=beat,
+        ),
+    )
+    assert not refused
     await log.close()
 
 
 @asynccontextmanager
 async def tail(feeds: Live, ask: Ask = Ask()):  # noqa: B008  # immutable
-    with feeds.open(TOPIC, ask, await feeds.start(TOPIC, ask)) as opened:
+    async with feeds.open(TOPIC, ask, await feeds.start(TOPIC, ask)) as opened:
         yield opened
 
 
@@ -85,7 +97,7 @@ async def test_who_comes_a_little_late_gets_what_was_kept():
         await log.write(b"{}", b"{}")
         await waiting
         fetches = log.fetches
-        with feeds.open(TOPIC, Ask(), start) as late:
+        async with feeds.open(TOPIC, Ask(), start) as late:
             assert await offsets(late, 2) == [(0, 0), (0, 1)]
         assert log.fetches <= fetches + 1
 

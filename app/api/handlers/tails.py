@@ -1,6 +1,7 @@
 """A topic as it grows: `…/topics/{topic}/tail`, as server-sent events or as a WebSocket."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Protocol
 
 from aiohttp import hdrs, web
@@ -31,6 +32,9 @@ class Voice(Protocol):
     """How one client is told. Everything raises ConnectionError once it is gone."""
 
     transport: Transport
+    acknowledged: bool
+    """Whether the client says itself what it is done with."""
+
     line: Line
     """There once it has begun."""
 
@@ -70,7 +74,9 @@ class Tails:
             _check_accepted(request.headers.getall(hdrs.ACCEPT, ()))
         start = await request[CALL].deadline.run(self._live.start(topic, ask))
         voice: Voice = Socket(request) if socket else EventStream(request)
-        with self._live.open(topic, ask, start) as tail:
+        async with AsyncExitStack() as stack:
+            opening = stack.enter_async_context(self._live.open(topic, ask, start))
+            tail = await request[CALL].deadline.run(opening)
             response = await voice.begin(tail)
             try:
                 with self._metrics.listening(voice.transport):
@@ -107,6 +113,8 @@ class Tails:
             self._metrics.told(topic.stream, topic.topic, len(items))
             await voice.line.clear(tail.over, lambda: tail.overflowed)
         voice.passed(tail.positions)
+        if not voice.acknowledged:
+            tail.told(page)
 
 
 def _pieces(page: Page, event_type: str | None) -> Iterator[list[Item]]:

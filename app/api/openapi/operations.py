@@ -100,7 +100,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         "messages",
         "Messages as they come, as events or as a WebSocket, for as long as the client stays",
         {101: None, 200: EVENTS},
-        errors=(404, 406),
+        errors=(404, 406, 409),
         query=TailQuery,
         headers={LAST_EVENT_ID: "The id of the last event that came: go on behind it, whatever `from` says."},
     ),

@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from app.broker import BrokerKind
+from app.broker import BrokerKind, Membership, Sharer
 from app.brokers.kafka.admin import Admin
 from app.brokers.kafka.connection import Connection
 from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.errors import kafka_errors
 from app.brokers.kafka.groups import Groups
+from app.brokers.kafka.memberships import Memberships
 from app.brokers.kafka.offsets import Offsets
 from app.brokers.kafka.options import KafkaOptions
 from app.brokers.kafka.overview import Overview
@@ -43,6 +44,7 @@ class KafkaBroker:
         self._producing = Producing(options, self._directory, repeats)
         self._offsets = Offsets(self._connection, self._directory)
         self._groups = Groups(self._offsets)
+        self._memberships = Memberships(options)
         overview = Overview(self._connection, self._directory)
         self._admin = Admin(options, self._connection, self._directory, self._reading, self._offsets, overview)
 
@@ -59,6 +61,7 @@ class KafkaBroker:
             raise
 
     async def close(self) -> None:
+        await self._memberships.close()
         await self._producing.close()
         await self._reading.close()
         await self._connection.close()
@@ -84,6 +87,10 @@ class KafkaBroker:
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         await self._offsets.commit(group, topic, offsets)
+
+    async def join(self, group: str, topic: str, sharer: Sharer) -> Membership:
+        await self._directory.partitions(topic)
+        return await self._memberships.join(group, topic, sharer)
 
     async def check_free(self, group: str) -> None:
         await self._groups.check_free(group)

@@ -5,15 +5,19 @@ aiokafka promises nothing about these. tests/kafka/test_aiokafka_contract.py che
 
 import asyncio
 import contextlib
-from collections.abc import Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from types import MethodType
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
+    CommitFailedError,
     CorruptRecordException,
     KafkaConnectionError,
     KafkaError,
@@ -39,7 +43,7 @@ from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from crc32c import crc32c
 
 from app.brokers.kafka.refusals import ask_why
@@ -55,7 +59,9 @@ __all__ = [
     "BatchBuilder",
     "Boolean",
     "Client",
+    "CommitFailedError",
     "CommittedRecords",
+    "Coordinator",
     "CreatePartitionsRequest",
     "CreateTopicsRequest",
     "DeleteTopicsRequest",
@@ -72,6 +78,7 @@ __all__ = [
     "OffsetFetchRequest",
     "OffsetRequest",
     "Producer",
+    "RebalanceListener",
     "Request",
     "RequestStruct",
     "Response",
@@ -80,9 +87,11 @@ __all__ = [
     "abort_producer",
     "calc_crc32c",
     "close_client",
+    "committed_at",
     "dead_task",
     "forget_topic",
     "known_partitions",
+    "make_coordinator",
     "member_assignment",
 ]
 
@@ -190,6 +199,48 @@ def member_assignment(data: bytes) -> tuple[tuple[str, int], ...]:
         return ()
     assigned = ConsumerProtocolMemberAssignment.decode(data).partitions()
     return tuple((partition.topic, partition.partition) for partition in assigned)
+
+
+class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carries no types
+    """Tells of the partitions of one topic that are taken away, and given."""
+
+    def __init__(self, revoked: Callable[[], Awaitable[None]], given: Callable[[set[int]], Awaitable[None]]) -> None:
+        self._revoked = revoked
+        self._given = given
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        await self._revoked()
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        await self._given({partition.partition for partition in assigned})
+
+
+class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka carries no types
+    """aiokafka's, which otherwise belongs to a consumer."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody looks after the membership any more."""
+        return bool(self._coordination_task.done())
+
+
+def make_coordinator(client: Client, group: str, topic: str, listener: RebalanceListener) -> Coordinator:
+    """A member that joins by itself, and is never taken for idle, though nothing is fetched by it."""
+    subscription = SubscriptionState()
+    subscription.subscribe({topic}, listener)
+    return Coordinator(
+        client,
+        subscription,
+        group_id=group,
+        enable_auto_commit=False,
+        exclude_internal_topics=False,
+        max_poll_interval_ms=2**31 - 1,
+    )
+
+
+def committed_at(topic: str, offsets: Mapping[int, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Next offsets by partition, as aiokafka commits them."""
+    return {TopicPartition(topic, partition): OffsetAndMetadata(at, "") for partition, at in offsets.items()}
 
 
 def known_partitions(producer: Producer, topic: str) -> set[int]:

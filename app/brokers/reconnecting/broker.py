@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from app.broker import BrokerKind, Log
+from app.broker import BrokerKind, Log, Membership, Sharer
 from app.brokers.reconnecting.session import Session
 from app.brokers.waiting import Waiting
 from app.deadline import Deadline
@@ -86,6 +86,9 @@ class ReconnectingBroker:
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         await self._watched(lambda: self._inner.commit(group, topic, offsets))
+
+    async def join(self, group: str, topic: str, sharer: Sharer) -> Membership:
+        return await self._watched(lambda: self._inner.join(group, topic, sharer))
 
     async def check_free(self, group: str) -> None:
         await self._watched(lambda: self._inner.check_free(group))

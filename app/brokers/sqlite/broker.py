@@ -10,7 +10,8 @@ from typing import Any
 
 import apsw
 
-from app.broker import BrokerKind
+from app.broker import BrokerKind, Membership, Sharer
+from app.brokers.members import Members
 from app.brokers.sqlite.catalog import Catalog
 from app.brokers.sqlite.compaction import Compaction
 from app.brokers.sqlite.inbox import Job, Publish, Submission, Work
@@ -65,6 +66,7 @@ class SqliteBroker:
         self._retention_interval = retention_interval
         self._committed = committed
         self._wakeups = Wakeups()
+        self._members = Members(self._commit, lambda topic: len(self._parts().catalog.topic(topic).partitions))
         self.waiting = Waiting()
         """Sends that are waiting now."""
         self._open: _Parts | None = None
@@ -150,12 +152,21 @@ class SqliteBroker:
         return await parts.readers.run(partial(read_committed, topic_id=topic_id, group=group))
 
     async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        self._members.check_free(group)
+        await self._commit(group, topic, offsets)
+
+    async def _commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         await self._change(commit_offsets(self._parts().catalog, group, topic, dict(offsets)))
 
+    async def join(self, group: str, topic: str, sharer: Sharer) -> Membership:
+        self._parts().catalog.topic(topic)
+        return await self._members.join(group, topic, sharer)
+
     async def check_free(self, group: str) -> None:
-        """Nobody is a member of a group on this log."""
+        self._members.check_free(group)
 
     async def forget(self, group: str, topic: str) -> None:
+        self._members.check_free(group)
         await self._change(forget_offsets(self._parts().catalog, group, topic))
 
     async def offsets_at(self, topic: str, time_ms: int) -> dict[int, int]:
@@ -167,7 +178,7 @@ class SqliteBroker:
         return found
 
     async def groups(self) -> list[GroupInfo]:
-        return await self._parts().readers.run(read_groups)
+        return self._members.groups(await self._parts().readers.run(read_groups))
 
     async def group(self, name: str) -> GroupInfo:
         return find_group(name, await self.groups())
@@ -195,6 +206,7 @@ class SqliteBroker:
 
     async def alter(self, topic: str, *, partitions: int | None, configs: Mapping[str, str]) -> None:
         await self._change(alter_topic(self._parts().catalog, topic, partitions, configs), alone=True)
+        await self._members.changed(topic)
 
     async def delete(self, topic: str) -> None:
         await self._change(delete_topic(self._parts().catalog, topic), alone=True)

@@ -40,6 +40,7 @@ class Listener:
         """It is over, once what waits is taken or `at_once`."""
         if at_once:
             self._pages.clear()
+            self._size = 0
         if not self.over.done():
             self.over.set_result(reason)
             self._wake()
@@ -56,6 +57,13 @@ class Listener:
         page = self._pages.popleft()
         self._size -= page.size
         return page
+
+    def clear(self) -> None:
+        """Forget what waits: it is for others now."""
+        self._pages.clear()
+        self._size = 0
+        self.overflowed = False
+        self._wake()
 
     def forgive(self) -> None:
         """Keep pages again."""

@@ -1,6 +1,6 @@
 """Where a tail begins, in each of its partitions."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -20,10 +20,12 @@ class Ask(Struct, frozen=True):
 
     `partition` None is all of them, `event_type` None is every one. `after` has the last offset that it knows of each
     partition, and goes before `begin`; a partition that is not named there is new to the client: all of it is wanted.
+    A consumer goes on behind what it committed; `begin` is for partitions where it has not.
     """
 
     partition: int | None = None
     begin: Begin = "latest"
+    consumer_id: str | None = None
     after: Mapping[int, int] | None = None
     event_type: str | None = None
 
@@ -33,6 +35,30 @@ class Start(Struct, frozen=True):
 
     positions: Mapping[int, int]
     behind: bool
+
+
+async def resume(
+    log: Log,
+    topic: str,
+    begin: Begin,
+    partitions: Collection[int],
+    committed: Mapping[int, int],
+    after: Mapping[int, int],
+) -> dict[int, int]:
+    """Where a consumer goes on: at what it committed, or behind what the client knows, whichever is less.
+
+    Partitions without a commit begin at `begin`. Raises NotFound.
+    """
+    chosen = [p for p in (await log.describe(topic)).partitions if p.partition in partitions]
+    fresh = [p for p in chosen if p.partition not in committed]
+    positions = await _begin(log, topic, fresh, begin) if fresh else {}
+    for known in chosen:
+        number = known.partition
+        if number in committed:
+            known_to_client = after.get(number, -1)
+            offset = committed[number] if known_to_client < 0 else min(committed[number], known_to_client + 1)
+            positions[number] = _next(known, offset)
+    return positions
 
 
 async def start_of(log: Log, topic: str, ask: Ask) -> Start:

@@ -9,6 +9,7 @@ from app.errors import NotFound, Unavailable, ValidationFailed
 from app.gateway.live.feeds import PAUSE, STEP, Feeds
 from app.gateway.live.listener import Listener
 from app.gateway.live.page import Page, Render, rendered
+from app.gateway.live.progress import Progress
 from app.gateway.live.start import Start
 from app.record import Fetched, Position
 
@@ -16,11 +17,20 @@ from app.record import Fetched, Position
 class Tail:
     """Pages of some partitions of a topic, each partition's in order and without a gap. Close it in the end.
 
-    `grows`: partitions that the topic gets meanwhile are heard, too.
+    `grows`: partitions that the topic gets meanwhile are heard, too. `progress` is told what a consumer is done with.
     """
 
-    def __init__(
-        self, log: Broker, feeds: Feeds, topic: str, start: Start, listener: Listener, render: Render, *, grows: bool
+    def __init__(  # noqa: PLR0913 - its parts
+        self,
+        log: Broker,
+        feeds: Feeds,
+        topic: str,
+        start: Start,
+        listener: Listener,
+        render: Render,
+        *,
+        grows: bool,
+        progress: Progress | None = None,
     ) -> None:
         self._log = log
         self._feeds = feeds
@@ -29,6 +39,7 @@ class Tail:
         self._listener = listener
         self._render = render
         self._grows = grows
+        self._progress = progress
         self._joined = False
         self._behind = start.behind
         """Whether the round of looks into the log found that there is more."""
@@ -54,7 +65,22 @@ class Tail:
 
     def acknowledge(self, partition: int, offset: int) -> None:
         """The client is done with it and all before it. Raises ValidationFailed."""
-        raise ValidationFailed.of("ack", "there is nothing to acknowledge without consumer_id")
+        if self._progress is None:
+            raise ValidationFailed.of("ack", "there is nothing to acknowledge without consumer_id")
+        self._progress.acknowledge(partition, offset, self._positions.get(partition))
+
+    def told(self, page: Page) -> None:
+        """The client has it."""
+        if self._progress is not None and page.partition in self._positions:
+            self._progress.done(page.partition, page.next_offset)
+
+    def assign(self, positions: Mapping[int, int]) -> None:
+        """Go on with these partitions, from these offsets, and no others."""
+        self._leave()
+        self._listener.clear()
+        self._positions = dict(positions)
+        self._behind = True
+        self._round = []
 
     @property
     def over(self) -> "asyncio.Future[Exception]":
@@ -70,7 +96,7 @@ class Tail:
                 await self._look_for_partitions()
                 return None
             page = await self._some()
-            if page is not None:
+            if page is not None and page.partition in self._positions:
                 self._positions[page.partition] = page.next_offset
                 return page
 
@@ -81,7 +107,7 @@ class Tail:
     async def _some(self) -> Page | None:
         """A page, or None after one wait."""
         if (waiting := self._listener.take()) is not None:
-            return waiting.since(self._positions[waiting.partition])
+            return waiting.since(self._positions.get(waiting.partition, waiting.next_offset))
         if self._listener.overflowed:
             self._fall_behind()
         if not self._joined:
@@ -96,11 +122,12 @@ class Tail:
             self._behind = False
             self._round = [] if self._joined else list(self._positions)
             return None
-        at = Position(self._topic, self._round[-1], self._positions[self._round[-1]])
+        partition = self._round.pop()
+        at = Position(self._topic, partition, self._positions[partition])
         fetched = await self._fetch(at)
-        if fetched is None:
+        if fetched is None or self._positions.get(partition) != at.offset:  # or it is another one's now
+            self._behind = True
             return None
-        self._round.pop()
         if fetched.high_watermark < at.offset:
             raise NotFound(f"topic '{self._topic}' was deleted and made anew")
         self._behind = self._behind or fetched.next_offset < fetched.high_watermark

@@ -33,7 +33,8 @@ class MessageMetrics:
         self._sent = new.count("sluice_messages_sent", "Messages by what became of them.", *_TOPIC, "status")
         self._batch = new.sizes("sluice_send_batch_size", "Messages of one send.")
         self.commits_refused = new.count(
-            "sluice_commits_refused", "Offsets of auto_commit polls that the broker refused after the answer was out."
+            "sluice_commits_refused",
+            "Offsets of auto_commit polls and of tails that the broker refused afterwards.",
         )
         self._sending = bounded(self._of_sends(new), MOST_TOPICS)
         self._polling = bounded(self._of_polls(new), MOST_TOPICS)
