@@ -90,6 +90,7 @@ def _beside(settings: Settings, core: Core, metrics: Metrics) -> tuple[Periodic 
     lags = Lags(Consumers(core.log, group_prefix=settings.consumer_group_prefix), metrics.seen.lags_are)
     metrics.seen.log_is(core.log.kind, core.stats.snapshot)
     metrics.seen.databases_are(_databases(settings))
+    metrics.follow(metrics.broker.unreplicated, lambda: len(core.replication.unreplicated))
     return (
         Periodic(core.stats.read, interval=every, name="stats"),
         Periodic(lags.read, interval=_LAGS_EVERY * every, name="lags"),

@@ -54,6 +54,7 @@ def _waiting() -> tuple[Json, ...]:
         graph("The oldest waits", "s", {_BY: worst("sluice_send_queue_age_seconds", "instance")}),
         graph("Bytes held", "decbytes", {_BY: total("sluice_inflight_bytes", "instance")}),
         graph("Limits without Redis", "ops", {"decided alone": rate("sluice_limit_fallbacks_total")}),
+        graph("On one broker only", "none", {_BY: worst("sluice_unreplicated_topics", "instance")}, "Topics in use."),
         graph("Audit events lost", "ops", {"lost": rate("sluice_audit_lost_total")}),
         graph("Totals read", "s", {_BY: worst("sluice_stats_age_seconds", "instance")}, "So long ago."),
     )

@@ -94,13 +94,13 @@ def _processes() -> tuple[Json, ...]:
     by = "{{instance}}"
     collected = f"{rate('python_gc_collections_total', 'generation')}"
     return (
-        graph("CPU", "percentunit", {by: rate("process_cpu_seconds_total", "instance")}, "With one process a gateway."),
-        graph("Memory", "bytes", {by: total("process_resident_memory_bytes", "instance")}, "As CPU."),
+        graph("CPU", "percentunit", {by: rate("process_cpu_seconds_total", "instance")}),
+        graph("Memory", "bytes", {by: total("process_resident_memory_bytes", "instance")}),
         graph(
             "Open files",
             "none",
             {by: total("process_open_fds", "instance"), "most": worst("process_max_fds", how="min")},
-            "Connections are files. As CPU.",
+            "Connections are files.",
         ),
         graph("Event loop late", "s", percentiles("sluice_event_loop_lag_seconds"), "Everybody waits for so long."),
         graph("In the garbage collector", "percentunit", {by: rate("sluice_gc_pause_seconds_total", "instance")}),
@@ -108,8 +108,8 @@ def _processes() -> tuple[Json, ...]:
             "Rounds of the garbage collector",
             "ops",
             {"generation {{generation}}": collected},
-            "The oldest generation's are the long ones.",
+            "With one process a gateway. The oldest generation's are the long ones.",
         ),
         table("What runs", "none", f"sluice_build{{{HERE}}}"),
-        table("Up for", "s", f"time() - process_start_time_seconds{{{HERE}}}", "With one process a gateway."),
+        table("Up for", "s", f"time() - process_start_time_seconds{{{HERE}}}"),
     )

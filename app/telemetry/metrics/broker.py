@@ -15,6 +15,9 @@ class BrokerMetrics:
         self.rebuilds = new.count(
             "sluice_connection_rebuilds", "Connections made anew because the old one could not heal.", "reason"
         )
+        self.unreplicated = new.level(
+            "sluice_unreplicated_topics", "Topics in use that one broker of several keeps alone.", "livemax"
+        )
         self._make_breaker(new)
         self._make_queue(new)
 

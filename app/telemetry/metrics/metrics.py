@@ -15,7 +15,7 @@ from app.telemetry.metrics.families import Families
 from app.telemetry.metrics.http import HttpMetrics
 from app.telemetry.metrics.index import IndexMetrics
 from app.telemetry.metrics.messages import MessageMetrics
-from app.telemetry.metrics.process import ProcessMetrics, collect_process
+from app.telemetry.metrics.process import ProcessMetrics, SharedProcess, collect_process
 from app.telemetry.metrics.seen import SeenMetrics
 from app.telemetry.metrics.tails import TailMetrics
 
@@ -41,6 +41,7 @@ class Metrics:
         self.index = IndexMetrics(new)
         self.process = ProcessMetrics(new)
         self.seen = SeenMetrics(__version__)
+        self._process = SharedProcess(new) if shared else None
         if shared is None:
             self.seen.register(self.registry)
             collect_process(self.registry)
@@ -55,6 +56,8 @@ class Metrics:
 
     def sample(self) -> None:
         """Write down the gauges that follow something, for other processes to expose."""
+        if self._process:
+            self._process.sample()
         for gauge, value in self._sampled:
             gauge.set(value())
 
