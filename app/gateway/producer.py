@@ -54,18 +54,27 @@ class Producer:
         except SluiceError:
             self._metrics.send_refused(len(messages))
             raise
-        if refused and (not partial or not records):
-            raise _together(refused)
-        try:
-            outcomes = await self._broker.publish(topic.full, records, deadline)
-        except NotFound:
-            self._catalog.forget(topic)
-            raise
+        if refused:
+            self._metrics.failed(topic.stream, topic.topic, len(refused) if partial and records else len(messages))
+            if not partial or not records:
+                raise _together(refused)
+        outcomes = await self._publish(topic, records, deadline)
         self._count(topic, records, outcomes, perf_counter() - started)
         if not refused:
             return outcomes
         written = iter(outcomes)
         return [Failed(refused[index]) if index in refused else next(written) for index in range(len(messages))]
+
+    async def _publish(self, topic: TopicName, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+        try:
+            return await self._broker.publish(topic.full, records, deadline)
+        except NotFound:
+            self._catalog.forget(topic)
+            self._metrics.send_refused(len(records))
+            raise
+        except SluiceError:
+            self._metrics.failed(topic.stream, topic.topic, len(records))
+            raise
 
     def _records(
         self, topic: KnownTopic, messages: Sequence[Message], origin: Origin

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 
+import pytest
 from samples import generic
 
 from app import __version__
@@ -176,3 +177,32 @@ async def test_errors_are_counted_by_their_code(start):
         told = {code: n for name, n in found.items() if (code := name.removeprefix("sluice_errors_total")) != name}
         codes = ("not_found", "validation_error", "payload_too_large", "unsupported_media_type")
         assert told == {f'{{code="{code}"}}': 1 for code in codes}
+
+
+async def test_messages_that_are_refused_before_the_log_count_as_failed_on_their_topic(start):
+    async with start(MAX_MESSAGE_BYTES="1000") as client:
+        bad, good = {"event": generic(), "partition_id": 9}, {"event": generic(), "partition_id": 0}
+        assert (await client.post("/messages", {"event": generic("x" * 1001)})).status == 413
+        assert (await client.post("/messages/batch", {"messages": [bad, good]})).status == 404
+        assert (await client.post("/messages/batch?partial=true", {"messages": [bad, good]})).status == 207
+        found = await metrics(client)
+        topic = 'stream="sample-stream",topic="events"'
+        assert found[f'sluice_messages_sent_total{{status="failed",{topic}}}'] == 1 + 2 + 1
+        assert found[f'sluice_messages_sent_total{{status="ok",{topic}}}'] == 1
+
+
+@pytest.mark.kafka
+async def test_messages_that_an_open_breaker_refuses_count_as_failed_on_their_topic(start, own_kafka):
+    settings = {"CIRCUIT_BREAKER_FAILURE_THRESHOLD": "1", "OPERATION_TIMEOUT_SECS": "1", "DEFAULT_STREAM": "refused-1"}
+    async with start(BROKER_URL=f"kafka://{own_kafka.address}", **settings) as client:
+        assert (await client.post("/messages", {"event": generic()})).status == 201
+        own_kafka.kill()
+        codes = []
+        try:
+            while "circuit_open" not in codes and len(codes) < 20:
+                codes.append((await client.post("/messages", {"event": generic()})).body["error"])
+        finally:
+            own_kafka.start()
+        assert codes[-1] == "circuit_open"
+        found = await metrics(client)
+        assert found['sluice_messages_sent_total{status="failed",stream="refused-1",topic="events"}'] == len(codes)

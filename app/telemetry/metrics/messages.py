@@ -72,6 +72,10 @@ class MessageMetrics:
         series.ok.add(stored + repeated)
         series.failed.add(failed)
 
+    def failed(self, stream: str, topic: str, messages: int) -> None:
+        """They were refused before they came to the log."""
+        self._sending(stream, topic).failed.add(messages)
+
     def send_refused(self, messages: int) -> None:
         """They never came to a topic, which need not exist."""
         self._sent.labels(UNKNOWN, UNKNOWN, "failed").inc(messages)
