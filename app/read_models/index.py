@@ -18,6 +18,9 @@ from app.read_models.statements import MOST_COUNTS
 _ANSWER_SECONDS = 0.5
 """What is left of the deadline for the answer itself."""
 
+_LOOK_SECONDS = 2.0
+"""How long the log may take to tell its high watermarks."""
+
 
 class SqlEventIndex:
     """Reads `table`, which is filled from `topics`. `wait` is for how many seconds it is waited for."""
@@ -68,13 +71,16 @@ class SqlEventIndex:
 
     async def _caught_up(self, deadline: Deadline) -> int:
         """A log that is away keeps nobody from reading what is there."""
-        seconds = max(0.0, min(self._wait, deadline.remaining() - _ANSWER_SECONDS))
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(_within(deadline, _LOOK_SECONDS)):
                 marks = await marks_of(self._log, self._topics)
         except (SluiceError, TimeoutError):
             return 0
-        return await deadline.run(self._progress.caught_up(marks, seconds))
+        return await deadline.run(self._progress.caught_up(marks, _within(deadline, self._wait)))
 
     async def _read(self, deadline: Deadline, work: Callable[..., Any], *arguments: Any) -> Any:
         return await deadline.run(asyncio.get_running_loop().run_in_executor(self._readers, work, *arguments))
+
+
+def _within(deadline: Deadline, seconds: float) -> float:
+    return max(0.0, min(seconds, deadline.remaining() - _ANSWER_SECONDS))

@@ -272,6 +272,15 @@ async def test_what_is_missing_after_the_wait_is_told(database_url):
         assert await lag(client) == 0
 
 
+async def test_without_patience_nobody_waits_and_the_lag_is_told(broker_url, database_url):
+    stream = f"s{uuid.uuid4().hex[:12]}"
+    settings = {"BROKER_URL": broker_url, "DEFAULT_STREAM": stream, "EVENT_INDEX_WAIT_MS": "0"}
+    async with running(DATABASE_URL=database_url, **settings) as client:
+        with nobody_writes(database_url):
+            await post(client)
+            assert (await client.get("/events")).headers["X-Index-Lag"] == "1"
+
+
 async def test_a_listed_topic_that_is_missing_is_waited_for_and_not_made(database_url):
     async with running(DATABASE_URL=database_url, EVENT_INDEX_TOPICS="later.topic") as client:
         assert await ids(client) == []
