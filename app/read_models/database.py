@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ _POSTGRES_SESSION = (
     "SET idle_in_transaction_session_timeout = '10s'",  # of a process that hangs: its locks go to the next one
     "SET plan_cache_mode = force_custom_plan",  # filters differ too much for one plan
 )
+_NO_HURRY = "SET LOCAL statement_timeout = 0"  # a topic that goes may take millions of events along
 _POSTGRES = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 _LOCK = 0x51_0CE  # nobody else's, we hope: who makes tables does so alone
 
@@ -44,17 +45,18 @@ class DatabaseAway(Unavailable):
 class Database:
     """Transactions on the one, and statements in its dialect. Safe from several threads, one of which may write."""
 
-    def __init__(self, engine: Engine, prepare: Callable[[Connection], None], hide: str | None = None) -> None:
+    def __init__(self, engine: Engine, prepare: Callable[[Connection], None], hide: Sequence[str] = ()) -> None:
         self._engine = engine
         self._reading = engine
         self._open: WeakSet[Any] = WeakSet()
         self._prepare = prepare
         self._hide = hide
         self.dialect = engine.dialect
-        if engine.name == "postgresql":
+        self._postgres = engine.name == "postgresql"
+        if self._postgres:
             event.listen(engine, "connect", lambda connection, _: self._open.add(connection))
             self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")  # two turns to the server fewer
-        self.insert: Callable[[Table], Any] = (postgresql if engine.name == "postgresql" else sqlite).insert
+        self.insert: Callable[[Table], Any] = (postgresql if self._postgres else sqlite).insert
 
     def prepare(self) -> None:
         """Make the tables where there are none. Raises DatabaseAway."""
@@ -68,6 +70,8 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """A transaction, committed at the end. Raises DatabaseAway."""
         with self._answering(), self._engine.begin() as connection:
+            if self._postgres:
+                connection.exec_driver_sql(_NO_HURRY)
             yield connection
 
     @contextmanager
@@ -96,7 +100,9 @@ class Database:
 
     def _told(self, error: DBAPIError) -> str:
         reason = next(iter(str(error.orig).splitlines()), type(error.orig).__name__)
-        return reason.replace(self._hide, "***") if self._hide else reason
+        for secret in self._hide:
+            reason = reason.replace(secret, "***")
+        return reason
 
 
 class _Hinted(SQLiteCompiler):
@@ -130,7 +136,8 @@ def postgres_database(url: PostgresUrl, *, connections: int) -> Database:
         hide_parameters=True,
     )
     event.listen(engine, "connect", partial(_set, statements=_POSTGRES_SESSION))
-    return Database(engine, _make_postgres_tables, hide=url.password)
+    secrets = (url.password, url.options.get("password"), url.options.get("sslpassword"))
+    return Database(engine, _make_postgres_tables, hide=[secret for secret in secrets if secret])
 
 
 def _cut(connection: Any) -> None:

@@ -138,6 +138,14 @@ def test_a_database_that_can_not_hold_every_text_is_refused(postgres):
     assert "LATIN1" in refused.value.reason
 
 
+def test_a_question_may_take_its_time_and_what_is_written_may_take_any(postgres):
+    with open_database(postgres.new_database()) as database:
+        with database.read() as connection:
+            assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "1min"
+        with database.begin() as connection:
+            assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "0"
+
+
 def test_a_server_that_is_away_says_so_without_the_password(postgres):
     with open_database(postgres.new_database()) as there:
         assert there.dialect.name == "postgresql"
@@ -145,6 +153,7 @@ def test_a_server_that_is_away_says_so_without_the_password(postgres):
         "postgresql://postgres:canary-f3b1@127.0.0.1:1/x": "refused",
         f"postgresql://postgres:canary-f3b1@127.0.0.1:{postgres.port}/x": "password authentication failed",
         f"{postgres.address}/nowhere": "does not exist",
+        f"postgresql://postgres@127.0.0.1:{postgres.port}/x?password=canary-f3b1": "password authentication failed",
     }.items():
         with pytest.raises(DatabaseAway) as away, postgres_database(parse_database_url(url), connections=1).read():
             pass
