@@ -3,18 +3,27 @@
 import asyncio
 import functools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import click
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, hdrs
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ClientWebSocketResponse,
+    WSServerHandshakeError,
+    hdrs,
+)
 
 from app.exits import EX_DATAERR, EX_NOINPUT, EX_NOPERM, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE
 
 _SECONDS = 60.0
+_BEAT = 30.0
 _JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 _EXITS = {401: EX_NOPERM, 403: EX_NOPERM, 404: EX_NOINPUT, 429: EX_TEMPFAIL, 503: EX_UNAVAILABLE, 504: EX_UNAVAILABLE}
@@ -79,14 +88,32 @@ class Conversation:
                 yield data
 
     @asynccontextmanager
+    async def socket(self, *path: str, query: Mapping[str, str]) -> AsyncIterator[ClientWebSocketResponse]:
+        """A WebSocket. Raises Trouble, also for what happens within."""
+        with self._reaching():
+            try:
+                opened = await self.session.ws_connect(self._at(path), params=query, heartbeat=_BEAT, max_msg_size=0)
+            except WSServerHandshakeError as error:
+                raise Refused(error.status, None, error.headers or {}) from None
+            async with opened as socket:
+                yield socket
+
+    @asynccontextmanager
     async def _asked(self, method: str, path: Sequence[str], **options: Any) -> AsyncIterator[ClientResponse]:
         """The answer, of which the head is there, and good. Raises Trouble, also for what happens within."""
-        where = "/".join(quote(part, safe="") for part in path)
-        try:
-            async with self.session.request(method, f"{self.url}/{where}", **options) as response:
+        with self._reaching():
+            async with self.session.request(method, self._at(path), **options) as response:
                 if response.status >= 400:
                     raise await self._refused(response)
                 yield response
+
+    def _at(self, path: Sequence[str]) -> str:
+        return f"{self.url}/{'/'.join(quote(part, safe='') for part in path)}"
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
         except (ClientError, OSError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise Trouble(f"no gateway can be reached at {self.url}: {reason}", EX_UNAVAILABLE, passing=True) from None

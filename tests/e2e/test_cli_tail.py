@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -100,6 +101,42 @@ def test_a_tail_goes_on_when_the_gateway_was_away(tmp_path):
             tailing.send_signal(signal.SIGINT)
             assert tailing.wait(SECONDS) == 130
             assert tailing.stdout.read() == b""
+
+
+def lag(polled) -> int:
+    """How many messages the consumer has still to read."""
+    return len(told(polled))
+
+
+def test_a_consumer_goes_on_where_it_was(url, sluice):
+    sluice("send", given=lines([{"event": with_id(n), "partition_id": 0} for n in range(9)]))
+    for offsets in ([0, 1], [2, 3, 4], [5]):
+        found = told(sluice("tail", "--consumer-id", "c", "--count", str(len(offsets))))
+        assert [message["offset"] for message in found] == offsets
+    assert sluice("tail", "--consumer-id", "c c").exit_code == 65
+    assert sluice_on(url, "no.where", "tail", "--consumer-id", "c").exit_code == 66
+
+
+def test_two_share_what_comes_for_one_consumer(url, topic, sluice):
+    total, port = 90, int(url.rpartition(":")[2])
+    arguments = ("tail", "--topic", topic, "--consumer-id", "shared", "--patience", "5")
+    with contextlib.ExitStack() as stack:
+        # Few enough for what they print to wait in its pipe.
+        both = [stack.enter_context(sluice_process(*arguments, port=port)) for _ in range(2)]
+        for tailing in both:
+            stack.callback(tailing.kill)
+        events = [{"event": with_id(n), "partition_id": n % 3} for n in range(total)]
+        assert sluice("send", given=lines(events)).exit_code == 0
+        until = time.monotonic() + SECONDS
+        while lag(sluice_on(url, topic, "poll", "--consumer-id", "shared")) > 0:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        for tailing in both:
+            tailing.send_signal(signal.SIGINT)
+        printed = [
+            json.loads(line) for tailing in both for line in tailing.communicate(timeout=SECONDS)[0].splitlines()
+        ]
+    assert {message["event"]["payload"]["data"] for message in printed} == set(range(total))
 
 
 def test_a_tail_of_one_type_and_partition_and_of_nothing(url, topic, sluice):
