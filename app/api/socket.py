@@ -10,7 +10,16 @@ from app.api.line import Line
 from app.api.parsing_tails import ack_of
 from app.api.responses import error_body, json_bytes
 from app.api.state import CALL
-from app.errors import BadRequest, Overloaded, ShuttingDown, SluiceError, ValidationFailed
+from app.errors import (
+    BadRequest,
+    Forbidden,
+    NotFound,
+    Overloaded,
+    ShuttingDown,
+    SluiceError,
+    Unauthorized,
+    ValidationFailed,
+)
 from app.gateway.live.page import Item
 from app.gateway.live.tail import Tail
 from app.telemetry.metrics.tails import Transport
@@ -127,5 +136,7 @@ def _code(error: SluiceError) -> Close:
             return Close.GOING_AWAY
         case Overloaded():
             return Close.TRY_AGAIN
+        case Unauthorized() | Forbidden() | NotFound():
+            return Close.POLICY
         case _:
             return Close.INTERNAL

@@ -1,7 +1,7 @@
 """Settings in, a gateway that runs out."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from app.api.handlers.tails import Tails
 from app.api.middleware import middlewares
 from app.api.middleware.deadlines import deadlines as timed
 from app.api.middleware.errors import errors
+from app.api.middleware.identify import presented
 from app.api.middleware.request_id import request_id
 from app.api.middleware.trace import trace
 from app.api.openapi.document import document
@@ -33,6 +34,7 @@ from app.assembly.events import open_index
 from app.assembly.tracing import open_tracing
 from app.broker import Log
 from app.deadline import Deadlines
+from app.door.keyring import Identity
 from app.event_index import EventIndex
 from app.gateway.audit import Audit
 from app.gateway.consumer import Consumer
@@ -95,6 +97,7 @@ def _join(
         core.health, core.stats, metrics, lambda: document(OPERATIONS, rights(table)), clock=time.time
     )
     table = _routes(settings, metrics, guarded, core, index, operations)
+    guarded.door.watch(lambda _: core.live.rouse())
     deadlines, budget = Deadlines(), ByteBudget(settings.max_inflight_bytes)
     metrics.follow(metrics.broker.inflight_bytes, lambda: budget.used)
     metrics.follow(metrics.http.in_flight, lambda: len(deadlines))
@@ -156,6 +159,11 @@ def _routes(
         Streams(core.catalog, most_bytes=most),
         OffsetsOf(Offsets(core.log, group_prefix=prefix), most_bytes=most),
         Groups(Consumers(core.log, group_prefix=prefix)),
-        Tails(core.live, metrics.tails),
+        Tails(core.live, metrics.tails, _whose(settings, guarded)),
         operations,
     )
+
+
+def _whose(settings: Settings, guarded: Guarded) -> Callable[[web.Request], Identity]:
+    """Whose a request is now, by the key it came with."""
+    return lambda request: guarded.door.identify(presented(request, in_query=settings.api_key_in_query))

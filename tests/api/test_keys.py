@@ -1,13 +1,17 @@
 """Who may come in, and what for: keys, rights, wrong keys (API 1), on a real socket."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from listeners import socket
 from samples import CANARY, generic
+from support import publish
 
 from app.door.key_file import edit_keys
 from app.door.keys import Key, digest
+from app.record import NewRecord
 
 MASTER = f"a-key-of-the-setting-{CANARY}"
 SEND = {"event": generic()}
@@ -267,3 +271,21 @@ async def test_wrong_keys_are_few_and_a_valid_one_always_passes(locked):
     assert (await locked.get("/health", headers=bearing("wrong"))).status == 200
     refusals = (await locked.get("/metrics", headers=bearing(MASTER))).body.decode()
     assert 'sluice_refusals_total{key="_unknown",reason="too_many_wrong"} 1.0' in refusals
+
+
+async def test_a_live_feed_ends_with_its_key_or_its_right_and_says_so(start, tmp_path):
+    file, tail = tmp_path / "keys.json", "/streams/sample-stream/topics/events/tail"
+    keys = {key_id: named(key_id, "consume:*") for key_id in ("gone", "less", "stays")}
+    write(file, *keys.values())
+    async with start(API_KEYS_FILE=str(file)) as client, AsyncExitStack() as stack:
+        opened = {}
+        for key_id in keys:
+            headers = bearing(f"gw_{key_id}_{CANARY}")
+            opened[key_id] = await stack.enter_async_context(socket(client, tail, headers=headers))
+        write(file, named("less", "produce:*"), keys["stays"])
+        assert (await opened["gone"].receive_json())["error"] == "unauthorized"
+        assert (await opened["gone"].receive()).data == 1008
+        assert (await opened["less"].receive_json())["error"] == "forbidden"
+        assert (await opened["less"].receive()).data == 1008
+        await publish(client.gateway.log, "sample-stream.events", NewRecord(0, b"{}", 0))
+        assert (await opened["stays"].receive_json())["offset"] == 0

@@ -199,6 +199,16 @@ async def test_over_200_partitions_one_has_to_be_named(client):
         pass
 
 
+async def test_a_tail_has_no_deadline(client):
+    async with client.session.get(client.url + TAIL, headers={"X-Request-Timeout": "100"}) as response:
+        assert "X-Effective-Timeout" not in response.headers
+        await asyncio.sleep(0.5)
+        [event_id] = await post(client, 1)
+        async with asyncio.timeout(20):
+            while event_id.encode() not in (line := await response.content.readline()):
+                assert line
+
+
 async def test_who_takes_no_event_stream_is_told(client):
     refused = await client.get(TAIL, headers={"Accept": "application/json, text/html;q=0.5"})
     assert (refused.status, refused.body["error"]) == (406, "not_acceptable")

@@ -5,6 +5,7 @@ import uuid
 from contextlib import AsyncExitStack
 
 import pytest
+from listeners import socket
 from samples import generic
 
 pytestmark = pytest.mark.kafka
@@ -150,3 +151,27 @@ async def test_a_stream_goes_while_others_make_topics_in_it(pair):
             found = {topic["name"] for topic in listed.body} if listed.status == 200 else set()
             assert found <= left
             assert listed.status == (200 if found else 404)
+
+
+async def test_tails_of_one_consumer_share_the_partitions_of_both(pair):
+    one, other = pair
+    path = await topic_by(one, partitions=4)
+    async with socket(one, f"{path}/tail", consumer_id="c") as first:
+        async with socket(other, f"{path}/tail", consumer_id="c") as second:
+            async with asyncio.timeout(40):
+                while sorted(map(len, await shares(one))) != [2, 2]:
+                    await asyncio.sleep(0.05)
+            sent = [await one.post(f"{path}/messages", {"event": generic(n), "partition_id": n}) for n in range(4)]
+            wanted = {answer.body["event_id"] for answer in sent}
+            told = [{(await opened.receive_json())["id"] for _ in range(2)} for opened in (first, second)]
+            assert told[0] | told[1] == wanted
+        assert {(await first.receive_json())["id"] for _ in range(4)} == wanted  # nobody acknowledged
+    async with asyncio.timeout(20):
+        while await shares(other):
+            await asyncio.sleep(0.05)
+
+
+async def shares(client) -> list[list[int]]:
+    answer = await client.get("/consumers/http-c")
+    found = answer.body["members"] if answer.status == 200 else []
+    return [[place["partition_id"] for place in member["partitions"]] for member in found]

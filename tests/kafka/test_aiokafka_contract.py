@@ -10,6 +10,7 @@ import weakref
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import CorruptRecordException
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.sender import Sender
@@ -142,6 +143,15 @@ def test_a_batch_compressed_ahead_is_the_one_that_aiokafka_would_have_made(codec
     assert made.validate_crc()
     assert (made.producer_id, made.producer_epoch, made.base_sequence) == (4711, 3, 99)
     assert bytes(ahead._build()) == bytes(usual._build())
+
+
+def test_a_coordinator_needs_no_consumer_and_tells_whether_it_lives():
+    taken = inspect.signature(internals.Coordinator.__init__).parameters
+    assert {"group_id", "enable_auto_commit", "exclude_internal_topics", "max_poll_interval_ms"} <= taken.keys()
+    assert {"assignment", "offsets"} <= inspect.signature(internals.Coordinator.commit_offsets).parameters.keys()
+    for name in ("check_errors", "close"):
+        assert callable(getattr(internals.Coordinator, name))
+    assert "_coordination_task" in inspect.getsource(GroupCoordinator.__init__)
 
 
 def test_batches_that_are_read_half_way_keep_nothing():

@@ -1,6 +1,6 @@
 """A topic as it grows: `…/topics/{topic}/tail`, as server-sent events or as a WebSocket."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
@@ -12,7 +12,9 @@ from app.api.line import Line
 from app.api.parsing_tails import LAST_EVENT_ID, tail_query
 from app.api.socket import Socket, asks_for_socket
 from app.api.state import CALL, topic_of
-from app.errors import NotAcceptable, Overloaded, SluiceError
+from app.door.keyring import Identity
+from app.door.scopes import Right
+from app.errors import Forbidden, NotAcceptable, Overloaded, SluiceError, Unauthorized
 from app.gateway.audit import AUDIT
 from app.gateway.live.live import Live
 from app.gateway.live.page import Item, Page
@@ -60,10 +62,11 @@ class Voice(Protocol):
 
 
 class Tails:
-    """Handlers for live feeds."""
+    """Handlers for live feeds; `whose` tells by its key whose a request is now."""
 
-    def __init__(self, live: Live, metrics: TailMetrics) -> None:
+    def __init__(self, live: Live, metrics: TailMetrics, whose: Callable[[web.Request], Identity]) -> None:
         self._live = live
+        self._whose = whose
         self._metrics = metrics
 
     async def tail(self, request: web.Request) -> web.StreamResponse:
@@ -77,20 +80,21 @@ class Tails:
         async with AsyncExitStack() as stack:
             opening = stack.enter_async_context(self._live.open(topic, ask, start))
             tail = await request[CALL].deadline.run(opening)
+            request[CALL].effective_timeout = None  # that was for getting here: a tail has none
             response = await voice.begin(tail)
             try:
                 with self._metrics.listening(voice.transport):
-                    await self._tell_all(voice, topic, ask, tail)
+                    await self._tell_all(request, voice, topic, ask, tail)
             finally:
                 await voice.close()
         return response
 
-    async def _tell_all(self, voice: Voice, topic: TopicName, ask: Ask, tail: Tail) -> None:
+    async def _tell_all(self, request: web.Request, voice: Voice, topic: TopicName, ask: Ask, tail: Tail) -> None:
         voice.line.when_lost(tail.leave)
         try:
             try:
                 while True:
-                    await self._tell(voice, topic, ask, tail)
+                    await self._tell(request, voice, topic, ask, tail)
             except SluiceError as error:
                 if isinstance(error, Overloaded):
                     self._metrics.cut()
@@ -103,9 +107,10 @@ class Tails:
         except ConnectionError:
             return
 
-    async def _tell(self, voice: Voice, topic: TopicName, ask: Ask, tail: Tail) -> None:
+    async def _tell(self, request: web.Request, voice: Voice, topic: TopicName, ask: Ask, tail: Tail) -> None:
         page = await tail.next()
         if page is None:
+            self._check_key(request, topic)
             await voice.beat()
             return
         for items in _pieces(page, ask.event_type):
@@ -115,6 +120,16 @@ class Tails:
         voice.passed(tail.positions)
         if not voice.acknowledged:
             tail.told(page)
+
+    def _check_key(self, request: web.Request, topic: TopicName) -> None:
+        """A key may end while a tail goes on. Raises Unauthorized, Forbidden."""
+        if request[CALL].identity.name is None:
+            return
+        now = self._whose(request)
+        if now.refused:
+            raise Unauthorized("this API key is not valid any more")
+        if not now.scopes.permit(Right.CONSUME, topic.stream, topic.topic) or (topic == AUDIT and not now.scopes.admin):
+            raise Forbidden("this API key does not have the right to do this any more")
 
 
 def _pieces(page: Page, event_type: str | None) -> Iterator[list[Item]]:

@@ -19,7 +19,7 @@ def identify(whose: Identify, proxies: TrustedProxies, *, in_query: bool) -> Mid
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         call, headers = request[CALL], request.headers
-        call.identity = whose(_presented(request, in_query=in_query))
+        call.identity = whose(presented(request, in_query=in_query))
         peer = request.remote or ""
         if proxies:
             peer = proxies.client(peer, headers.getall(FORWARDED_FOR, ()), headers.get(REAL_IP))
@@ -29,7 +29,7 @@ def identify(whose: Identify, proxies: TrustedProxies, *, in_query: bool) -> Mid
     return middleware
 
 
-def _presented(request: web.Request, *, in_query: bool) -> set[str]:
+def presented(request: web.Request, *, in_query: bool) -> set[str]:
     """Every key the request names, wherever it does."""
     headers = request.headers
     keys = set(headers.getall(HEADER, ()))

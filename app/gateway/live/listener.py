@@ -74,6 +74,11 @@ class Listener:
         due, self._due = self._due, False
         return due
 
+    def rouse(self) -> None:
+        """Let a beat be due now."""
+        self._due = True
+        self._wake()
+
     async def wait(self) -> None:
         """Return when there is a page, a beat is due, or it is over."""
         if self._pages or self._due or self.over.done():

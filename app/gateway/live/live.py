@@ -55,6 +55,11 @@ class Live:
         for listener in self._listeners:
             listener.end(_stopped(), at_once=True)
 
+    def rouse(self) -> None:
+        """Every tail has a beat now: those who may not listen any more are found."""
+        for listener in self._listeners:
+            listener.rouse()
+
     async def start(self, topic: TopicName, ask: Ask) -> Start:
         """Where a tail begins. Raises NotFound, ValidationFailed, Disconnected, ShuttingDown."""
         if self._stopping:
