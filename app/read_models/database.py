@@ -49,12 +49,13 @@ class Database:
         self._engine = engine
         self._reading = engine
         self._open: WeakSet[Any] = WeakSet()
+        self._closed = False
         self._prepare = prepare
         self._hide = hide
         self.dialect = engine.dialect
         self._postgres = engine.name == "postgresql"
         if self._postgres:
-            event.listen(engine, "connect", lambda connection, _: self._open.add(connection))
+            event.listen(engine, "connect", self._opened, insert=True)  # before anything is asked on it
             self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")  # two turns to the server fewer
         self.insert: Callable[[Table], Any] = (postgresql if self._postgres else sqlite).insert
 
@@ -82,10 +83,16 @@ class Database:
 
     def close(self) -> None:
         """Threads that still wait for a server get DatabaseAway."""
+        self._closed = True
         self._engine.dispose()
         for connection in list(self._open):
             with suppress(OSError, self._engine.dialect.loaded_dbapi.Error):
                 _cut(connection)
+
+    def _opened(self, connection: Any, _record: Any) -> None:
+        self._open.add(connection)
+        if self._closed:
+            _cut(connection)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
