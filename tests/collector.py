@@ -27,6 +27,13 @@ class Collector:
             for scope in resource.scope_spans:
                 self.spans += scope.spans
 
+    def some(self, count: int, seconds: float = 30) -> None:
+        """Return once so many spans have come."""
+        until = time.monotonic() + seconds
+        while len(self.spans) < count:
+            assert time.monotonic() < until, [span.name for span in self.spans]
+            time.sleep(0.05)
+
     def of_trace(self, trace_id: str, count: int, seconds: float = 30) -> list[Span]:
         """Its spans, once there are so many."""
         until = time.monotonic() + seconds

@@ -1,8 +1,9 @@
 """Where spans go, if anywhere."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from app import __version__
@@ -39,5 +40,20 @@ async def open_tracing(settings: Settings) -> AsyncIterator["Tracing | None"]:
     try:
         yield tracing
     finally:
-        closing = asyncio.get_running_loop().run_in_executor(None, tracing.close)
-        await asyncio.wait({closing}, timeout=_LAST_SPANS_SECONDS)
+        await _closed(tracing, _LAST_SPANS_SECONDS)
+
+
+async def _closed(tracing: "Tracing", seconds: float) -> None:
+    """In a thread that nobody waits for, should the collector keep it."""
+    loop = asyncio.get_running_loop()
+    closed = asyncio.Event()
+
+    def close() -> None:
+        tracing.close()
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(closed.set)
+
+    threading.Thread(target=close, name="last spans", daemon=True).start()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await closed.wait()

@@ -20,14 +20,13 @@ from opentelemetry.util.types import AttributeValue
 
 from app.record import Record
 from app.telemetry.logs import bind
+from app.telemetry.trace_context import HEADER, is_recorded
 
-HEADER = "traceparent"
 MOST_RECEIVED = 32
 """So many traces at most learn that a page brought their records: spans cost more than records."""
 
 _EXPORT_SECONDS = 5
 _EVERY_MS = 1000
-_SAMPLED = b"-01"
 _w3c = TraceContextTextMapPropagator()
 
 
@@ -136,8 +135,8 @@ def _sampled(records: Sequence[Record]) -> dict[str, Record]:
     found: dict[str, Record] = {}
     for record in records:
         for name, value in record.headers:
-            if name == HEADER and value is not None and value.endswith(_SAMPLED) and value.isascii():
-                found.setdefault(value.decode(), record)
+            if name == HEADER and value is not None and is_recorded(parent := value.decode("latin-1")):
+                found.setdefault(parent, record)
         if len(found) == MOST_RECEIVED:
             break
     return found

@@ -66,6 +66,19 @@ def readers(topic: str) -> list[str]:
     return [f"index {topic}", f"poll {topic}"]
 
 
+async def test_a_trace_that_begins_here_is_followed_to_who_polls(start, collector):
+    async with start(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_TRACES_SAMPLER_ARG="1") as client:
+        await client.post("/messages", {"event": generic(1), "partition_id": 0})
+        await client.poll(0, offset=0)
+
+        def whole() -> list[Span]:
+            [request] = (span for span in collector.spans if span.name == "POST /messages")
+            return collector.of_trace(request.trace_id.hex(), 3)
+
+        await asyncio.to_thread(collector.some, 5)
+        assert {span.name.split()[0] for span in await asyncio.to_thread(whole)} == {"POST", "send", "poll"}
+
+
 async def test_a_poll_that_is_traced_has_a_trace_of_its_own_and_is_linked(start, collector):
     own = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
     async with start(JAEGER_ENDPOINT=collector.url, OTEL_TRACES_SAMPLER_ARG="0") as client:

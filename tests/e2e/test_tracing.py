@@ -1,8 +1,10 @@
 """Traces as users turn them on: in the log, and without what they need."""
 
 import json
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 import uuid
 
@@ -39,6 +41,17 @@ def test_log_lines_tell_what_a_request_belongs_to(tmp_path):
     nothing = dict.fromkeys(("correlation_id", "causation_id", "trace_id"))
     same = nothing | ids
     assert told == [same | {"trace_id": TRACE}, same, nothing, same, nothing]
+
+
+def test_a_collector_that_hangs_holds_up_no_stop(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel takes connections, nobody answers them
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        with serving(tmp_path, BROKER_URL="memory://", OTEL_TRACES_SAMPLER_ARG="1", **settings) as (url, process):
+            asked("GET", f"{url}/streams")
+            started = time.monotonic()
+            process.terminate()
+            assert process.wait(20) == 0
+            assert time.monotonic() - started < 4.5  # of which 2 are given to the collector, which would take 5
 
 
 def test_without_opentelemetry_spans_stop_the_start_and_nothing_else_misses_it(tmp_path):

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from app.telemetry.metrics.families import Families, Tally
 from app.telemetry.metrics.histograms import Observed
+from app.telemetry.trace_context import is_recorded
 
 _LABELS = ("method", "route", "status")
 _EXEMPLAR_SECONDS = 1.0
 _SLOW_SECONDS = 0.25
-_RECORDED = "-01"
 _LONGEST_ID = 64
 """OpenMetrics takes 128 characters of an exemplar's labels, their names and the trace's 40 included."""
 
@@ -71,6 +71,6 @@ def _exemplar(request_id: str, traceparent: str | None) -> dict[str, str] | None
     found = {}
     if len(request_id) <= _LONGEST_ID:
         found["request_id"] = request_id
-    if traceparent and traceparent.endswith(_RECORDED):
+    if traceparent and is_recorded(traceparent):
         found["trace_id"] = traceparent.split("-")[1]
     return found or None
