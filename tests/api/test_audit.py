@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from conftest import running
+from clients import running
 from samples import CANARY, generic
 from support import read_all
 

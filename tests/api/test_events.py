@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from conftest import running
+from clients import running
 from samples import CANARY, generic
 
 from app.door.key_file import edit_keys

@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from conftest import running
+from clients import running
 
 SECONDS = 60
 ROUNDS = 4
