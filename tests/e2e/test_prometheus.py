@@ -32,8 +32,9 @@ COMPARISON = re.compile(r"(?<=\s)(==|>|<)(?=\s)")
 pytestmark = [pytest.mark.usefixtures("prometheus")]
 
 
-def promtool(*arguments: str) -> str:
-    done = subprocess.run(["promtool", *arguments], cwd=OBSERVABILITY, capture_output=True, text=True, check=False)
+def promtool(*arguments: str, given: str = "") -> str:
+    command = ["promtool", *arguments]
+    done = subprocess.run(command, cwd=OBSERVABILITY, input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -159,7 +160,7 @@ def _settings(folder: Path, **environ: str) -> dict[str, str]:
 def panels() -> dict[str, str]:
     """The queries by where they stand."""
     return {
-        f"{path.stem}, {panel['title']}, {target['refId']}": target["expr"]
+        f"{path.stem}, {panel['id']} {panel['title']}, {target['refId']}": target["expr"]
         for path in sorted((OBSERVABILITY / "grafana" / "dashboards").glob("*.json"))
         for panel in json.loads(path.read_text())["panels"]
         for target in panel["targets"]
@@ -170,7 +171,9 @@ def rules() -> dict[str, str]:
     """The queries by their rules' names. An alert's answers true or false, instead of nothing while all is well."""
     files = [yaml.safe_load(path.read_text()) for path in (OBSERVABILITY / "rules").glob("*.yml")]
     every = [rule for file in files for group in file["groups"] for rule in group["rules"]]
-    return {rule.get("alert") or rule["record"]: COMPARISON.sub(r"\1 bool", rule["expr"]) for rule in every}
+    queries = {rule.get("alert") or rule["record"]: COMPARISON.sub(r"\1 bool", rule["expr"]) for rule in every}
+    assert len(queries) == len(every)
+    return queries
 
 
 def asked(expression: str) -> str:
@@ -200,6 +203,16 @@ def test_every_panel_and_every_rule_finds_data(watched, queries):
         return not left
 
     assert wait_until(all_found, 60), left
+
+
+@pytest.mark.kafka
+def test_promtool_finds_nothing_wrong_with_what_gateways_expose(watched):
+    for url in watched.urls:
+        request = urllib.request.Request(f"{url}/metrics", headers={"X-API-Key": CANARY})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            text = answer.read().decode()
+        assert "sluice_send_duration_seconds_bucket" in text
+        assert promtool("check", "metrics", given=text) == ""
 
 
 @pytest.mark.kafka
