@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,10 @@ from weakref import WeakSet
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from app.database_url import PostgresUrl
-from app.errors import Unavailable
+from app.errors import ConfigError, Unavailable
 from app.read_models.lease import make_lease
 from app.read_models.tables import OfNewerVersion, make_tables
 
@@ -35,10 +35,10 @@ _LOCK = 0x51_0CE  # nobody else's, we hope: who makes tables does so alone
 
 
 class DatabaseAway(Unavailable):
-    """The database does not answer, or not as one; `reason` is for the log, never for a client."""
+    """The database does not answer, or does not do what it is told; `reason` is for the log, never for a client."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__("the index of events can't be read now: its database does not answer")
+        super().__init__("the index of events can't be read now: its database is away")
         self.reason = reason
 
 
@@ -98,12 +98,8 @@ class Database:
     def _answering(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError) as error:
+        except DBAPIError as error:  # also one that refuses what we ask of it: it lacks a right, or a table
             raise DatabaseAway(self._told(error)) from None
-        except ProgrammingError as error:
-            if getattr(error.orig, "sqlstate", None) != "42P01":
-                raise
-            raise DatabaseAway("the tables are not there yet") from None
 
     def _told(self, error: DBAPIError) -> str:
         reason = next(iter(str(error.orig).splitlines()), type(error.orig).__name__)
@@ -129,11 +125,12 @@ def sqlite_database(path: Path) -> Database:
 
 
 def postgres_database(url: PostgresUrl, *, connections: int) -> Database:
-    """The database on a server, which need not be there yet."""
+    """The database on a server, which need not be there yet. Raises ConfigError for parameters that there are not."""
     where = URL.create(
         "postgresql+psycopg", url.username, url.password, url.host, url.port, url.database, query=url.options
     )
     settings = {**_POSTGRES, "application_name": "sluice", "client_encoding": "utf8"}
+    _check_names(url.options)
     engine = create_engine(
         where,
         connect_args={name: value for name, value in settings.items() if name not in url.options},
@@ -145,6 +142,18 @@ def postgres_database(url: PostgresUrl, *, connections: int) -> Database:
     event.listen(engine, "connect", partial(_set, statements=_POSTGRES_SESSION))
     secrets = (url.password, url.options.get("password"), url.options.get("sslpassword"))
     return Database(engine, _make_postgres_tables, hide=[secret for secret in secrets if secret])
+
+
+def _check_names(options: Mapping[str, str]) -> None:
+    from psycopg import ProgrammingError  # noqa: PLC0415  # SQLite does without it
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415
+
+    try:
+        make_conninfo(**dict.fromkeys(options, "x"))
+    except ProgrammingError:
+        raise ConfigError(
+            "DATABASE_URL: the value given (not shown) has a parameter that libpq does not know"
+        ) from None
 
 
 def _cut(connection: Any) -> None:

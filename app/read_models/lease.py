@@ -46,13 +46,15 @@ class Lease:
     fence: int | None = None
 
     def take(self, connection: Connection) -> bool:
-        """Whether it is ours now."""
+        """Whether it is ours now, be it that it still is."""
+        if self._kept(connection):
+            return True
         self.fence = connection.execute(_TAKE, {"holder": self.holder}).scalar_one_or_none()
         return self.fence is not None
 
     def keep(self, connection: Connection) -> None:
         """Renew it, at the beginning of a transaction: nobody else gets it before that ends. Raises LeaseLost."""
-        if self.fence is None or connection.execute(_KEEP, {"fence": self.fence}).rowcount != 1:
+        if not self._kept(connection):
             self.fence = None
             raise LeaseLost
 
@@ -61,3 +63,6 @@ class Lease:
         if self.fence is not None:
             connection.execute(_END, {"fence": self.fence})
             self.fence = None
+
+    def _kept(self, connection: Connection) -> bool:
+        return self.fence is not None and connection.execute(_KEEP, {"fence": self.fence}).rowcount == 1

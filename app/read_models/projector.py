@@ -91,13 +91,15 @@ class Projector:
                     await self._source.news(self._at)
                 continue
             except DatabaseAway as away:
-                await self._tell(away)
+                self._tell(_log.warning, "the database of the event index is away", reason=away.reason)
+                await self._look()
             except LeaseLost:
                 _log.info("another process follows the log into the event index")
             except SluiceError:
                 pass  # the log is away, which the link tells of
-            except Exception:  # noqa: BLE001  # a mistake of ours, or a full disk: neither may end the index for good
-                _log.exception("the event index can't go on for now")
+            except Exception:  # noqa: BLE001  # a mistake of ours may not end the index for good
+                self._tell(_log.exception, "the event index can't go on for now")
+                await self._look()
             known = False  # what was not committed is read again
             await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -105,20 +107,26 @@ class Projector:
         """Go on where the database says, once it is our turn."""
         await self._in_writer(self._table.prepare)
         self._prepared.set()
-        if self._away:
-            self._away = False
-            _log.info("the database of the event index is there again")
         while not await self._in_writer(self._table.lead):
             self._marks = {}
+            self._works()
             await asyncio.sleep(_PAUSE_SECONDS)
         self._source.look_again()
         self._at = await self._in_writer(self._table.positions)
 
-    async def _tell(self, away: DatabaseAway) -> None:
-        """Log it once, however long it lasts; let nobody wait; see what is missed."""
+    def _tell(self, log: Callable[..., None], event: str, **more: Any) -> None:
+        """Once, however long it lasts."""
         if not self._away:
             self._away = True
-            _log.warning("the database of the event index is away", reason=away.reason)
+            log(event, **more)
+
+    def _works(self) -> None:
+        if self._away:
+            self._away = False
+            _log.info("the event index goes on")
+
+    async def _look(self) -> None:
+        """Nothing is written now: let nobody wait for it, and see what is missed."""
         await self._notify()
         with contextlib.suppress(SluiceError):
             self._marks = await self._source.marks()
@@ -141,6 +149,7 @@ class Projector:
             rows += [row for record in page.records if (row := row_of(topic, record)) is not None]
         await self._in_writer(self._table.apply, rows, moved, int(self._clock() * 1000))
         self._at |= moved
+        self._works()
         await self._notify()
         if self._applied:
             for place, page in zip(places, pages, strict=True):

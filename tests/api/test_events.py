@@ -263,6 +263,8 @@ async def test_what_is_missing_after_the_wait_is_told(database_url):
             for path in ("/events", f"/events/{first}", "/events/summary"):
                 found = await client.get(path)
                 assert (found.status, found.headers["X-Index-Lag"]) == (200, "3"), path
+            missing = await client.get(f"/events/{posted[0]}")
+            assert (missing.status, missing.headers["X-Index-Lag"]) == (404, "3")
             assert [event["id"] for event in (await client.get("/events")).body] == [first]
             assert await lag(client) > 0
         async with asyncio.timeout(60):

@@ -4,6 +4,7 @@ import asyncio
 import random
 
 from clients import running
+from postgres_server import PASSWORD
 
 SECONDS = 60
 ROUNDS = 4
@@ -59,6 +60,8 @@ async def test_reads_are_refused_while_it_is_away_and_all_is_there_when_it_is_ba
             assert (await client.get(f"/events/{sent[0]}")).status == 503
             assert (await client.get("/events/summary")).status == 503
             assert (await client.get("/health")).body["broker_connected"] is True
+            again = await client.post("/events", {"id": sent[-1], "event_type": "again", "payload": {}})
+            assert (again.status, again.body["id"]) == (200, sent[-1])
             await asyncio.to_thread(own_postgres.start)
             so_far = set(sent)
             ids = await until(lambda: listed(client))
@@ -67,6 +70,24 @@ async def test_reads_are_refused_while_it_is_away_and_all_is_there_when_it_is_ba
         stop.set()
         await sending
         assert sorted(await until(lambda: listed(client))) == sorted(sent)
+
+
+async def test_one_that_refuses_is_told_of_once_and_seen_by_its_lag(own_postgres, capsys):
+    url = own_postgres.new_database()
+    name = url.rpartition("/")[2]
+    own_postgres.sql(f"CREATE ROLE poor LOGIN PASSWORD '{PASSWORD}'")
+    async with running(DATABASE_URL=url.replace("//postgres:", "//poor:")) as client:
+        posted = await client.post("/events", {"event_type": "t", "payload": {}})
+        assert posted.status == 201
+        for _ in range(3):
+            assert (await client.get("/events")).status == 503
+            await asyncio.sleep(1)
+        assert b"sluice_index_lag 1.0" in (await client.get("/metrics")).body
+        logged = capsys.readouterr().out
+        assert logged.count("permission denied for schema public") == 1
+        assert "Traceback" not in logged
+        own_postgres.sql("GRANT CREATE ON SCHEMA public TO poor", name)
+        assert await until(lambda: listed(client)) == [posted.body["id"]]
 
 
 async def test_one_that_hangs_keeps_nobody_longer_than_the_deadline_and_not_the_gateway_from_stopping(own_postgres):

@@ -4,7 +4,6 @@ import msgspec
 import pytest
 from databases import open_database, row
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from app.database_url import parse_database_url
 from app.event_index import EventQuery
@@ -34,7 +33,7 @@ def test_an_id_is_one_row_and_the_first_one_stays(database):
 
 def test_what_cannot_be_written_moves_no_position(database):
     table = EventTable(database, Keep(0, 0))
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DatabaseAway):
         table.apply([row(A), row(B, event_type=None)], {("s.t", 0): Progress(2, 7)}, 0)
     assert (table.get(A, None), table.positions()) == (None, {})
 

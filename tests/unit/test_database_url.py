@@ -8,6 +8,7 @@ from samples import CANARY
 from app.broker_url import SqliteUrl
 from app.database_url import PostgresUrl, parse_database_url
 from app.errors import ConfigError
+from app.read_models.database import postgres_database
 from app.settings import load_settings
 
 
@@ -55,6 +56,13 @@ def test_what_is_refused_is_not_repeated(text):
     with pytest.raises(ConfigError) as refused:
         load_settings({"DATABASE_URL": text})
     assert str(refused.value).startswith("DATABASE_URL: the value given (not shown) is refused, it must be sqlite://")
+    assert CANARY not in str(refused.value)
+
+
+def test_a_parameter_that_there_is_not_is_refused_and_not_repeated():
+    url = PostgresUrl("x", "db", options={"sslmode": "disable", CANARY: "1"})
+    with pytest.raises(ConfigError, match=r"^DATABASE_URL: .* parameter") as refused:
+        postgres_database(url, connections=1)
     assert CANARY not in str(refused.value)
 
 

@@ -10,9 +10,9 @@ from app.api.body import read_body
 from app.api.charges import Charges
 from app.api.handlers.messages import follow, origin_of
 from app.api.parsing import Parser
-from app.api.responses import json_response
-from app.api.state import CALL
-from app.errors import NotFound
+from app.api.responses import error_response, json_response
+from app.api.state import CALL, Call
+from app.errors import NotFound, Unavailable
 from app.event import EPOCH
 from app.event_index import Count, EventIndex
 from app.gateway.producer import Producer
@@ -55,8 +55,7 @@ class Events:
             raise outcome.error
         value, status = event.value, HTTPStatus.CREATED
         if outcome.duplicate:
-            stored, _ = await index.get(event.id, call.identity.scopes.readable, call.deadline)
-            value, status = stored or value, HTTPStatus.OK
+            value, status = await _stored(index, event.id, call) or value, HTTPStatus.OK
         return _json(value, status=status, location=f"/events/{event.id}")
 
     async def find(self, request: web.Request) -> web.Response:
@@ -75,7 +74,8 @@ class Events:
         event_id = request.match_info["event_id"].lower()
         value, lag = await index.get(event_id, call.identity.scopes.readable, call.deadline)
         if value is None:
-            raise NotFound("there is no event with this id")
+            missing = NotFound("there is no event with this id")
+            return _lagging(error_response(missing, call.request_id), lag)
         return _json(value, lag=lag)
 
     async def summary(self, request: web.Request) -> web.Response:
@@ -89,6 +89,15 @@ class Events:
         if self._index is None:
             raise NotFound(_OFF)
         return self._index
+
+
+async def _stored(index: EventIndex, event_id: str, call: Call) -> bytes | None:
+    """What a repeat repeats, as far as it can be told: that it is on the log is sure."""
+    try:
+        stored, _ = await index.get(event_id, call.identity.scopes.readable, call.deadline)
+    except Unavailable:
+        return None
+    return stored
 
 
 def _shown(count: Count) -> dict[str, str | int]:
