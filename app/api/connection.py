@@ -141,7 +141,8 @@ class Connection(RequestHandler):
         """Answer with the error behind what is being answered, and read nothing more."""
         self._refused(reason)
         self._shut = True
-        self._server.refused_open.add(self)
+        if self._current_request is None:  # else it has its place until that is answered
+            self._server.refused_open.add(self)
         self._head_came()
         rest = StreamReader(self, _UNREAD_BYTES, loop=self._loop)  # never ends: so aiohttp lingers before it closes
         self._messages.append((_ErrInfo(status=400, exc=error, message=""), rest))
@@ -156,6 +157,8 @@ class Connection(RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
+        if self._shut:
+            self._server.refused_open.add(self)
         request_id = self._new_id()
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun, it can't become another one")

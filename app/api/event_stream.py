@@ -16,7 +16,7 @@ from app.telemetry.metrics.tails import Transport
 
 EVENT_STREAM = "text/event-stream"
 
-_HEADERS = {hdrs.CONTENT_TYPE: EVENT_STREAM, "X-Accel-Buffering": "no"}
+HEADERS = {hdrs.CONTENT_TYPE: EVENT_STREAM, "X-Accel-Buffering": "no"}
 """nginx, for one, would keep events back until it has many."""
 
 
@@ -28,7 +28,7 @@ class EventStream:
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
-        self._response = web.StreamResponse(headers=_HEADERS)
+        self._response = web.StreamResponse(headers=HEADERS)
         self._positions: dict[int, int] = {}
         self._places = ""
         self.line: Line
@@ -37,6 +37,8 @@ class EventStream:
         await self._response.prepare(self._request)
         self._response.force_close()
         self.line = Line(self._request)
+        if tail.commits:
+            self.line.hold_little()
         self._positions = dict(tail.positions)
         self._places = places(self._positions)
         await self.line.write(comment("hello", self._places))

@@ -1,7 +1,12 @@
 """An answer that goes on and on: how much the client takes of it, and what if it takes none."""
 
 import asyncio
+import fcntl
+import socket
+import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from aiohttp import web
@@ -12,6 +17,9 @@ from app.errors import Overloaded
 
 SLOW_SECONDS = 3.0
 """How long a client may take nothing while more waits for it than may be held."""
+
+SMALL_BUFFER = 32_768
+"""Bytes; Linux doubles it."""
 
 LAST_SECONDS = 30.0
 STOP_SECONDS = 5.0
@@ -34,6 +42,12 @@ class Line:
         if isinstance(self._protocol, Connection):
             self._protocol.when_lost(tell)
 
+    def hold_little(self) -> None:
+        """Let the system keep little that the client has not taken: the rest of it is lost when it is cut."""
+        sock: Any = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
+
     async def write(self, data: bytes) -> None:
         """Raises ConnectionError when the client is gone."""
         await self._writer.write(data, drain=False)
@@ -46,11 +60,22 @@ class Line:
         either: set[asyncio.Future[Any]] = {draining, over}
         try:
             while not draining.done() and not over.done():
+                before = self._unsent()
                 await asyncio.wait(either, timeout=SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if overflowed() and not draining.done():
+                if overflowed() and not draining.done() and self._unsent() >= before:
                     raise Overloaded("more messages wait than may be held for this client; go on after the last one")
         finally:
             draining.add_done_callback(_heard)
+
+    def _unsent(self) -> int:
+        """Bytes that the client has not taken: here, and in the system, which tells of room only when it has much."""
+        if self._transport is None or self._transport.is_closing():
+            return 0
+        sock: Any = self._transport.get_extra_info("socket")
+        waiting = bytearray(4)
+        with suppress(OSError, ValueError):
+            fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, waiting)
+        return self._transport.get_write_buffer_size() + int.from_bytes(waiting, sys.byteorder)
 
     async def finish(self, over: "asyncio.Future[Exception]") -> None:
         """Leave the client a while for what it was sent last, and hang up."""

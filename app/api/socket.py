@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
-from aiohttp import WSMsgType, hdrs, web
+from aiohttp import HttpVersion11, WSMsgType, hdrs, web
 
 from app.api.line import Line
 from app.api.parsing_tails import ack_of
@@ -53,6 +53,9 @@ class BadFrame(BadRequest):
 
 
 def asks_for_socket(request: web.Request) -> bool:
+    """HTTP/1.0 knows no upgrade (RFC 9110, 7.8), and HEAD wants none."""
+    if request.method != hdrs.METH_GET or request.version < HttpVersion11:
+        return False
     return request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
 
 
@@ -66,7 +69,7 @@ class Socket:
         self._request = request
         # Not compressed: each would hold a compressor. Never waits by itself: that is for `Line`.
         self._socket = web.WebSocketResponse(
-            compress=False, max_msg_size=MOST_FRAME_BYTES, timeout=_CLOSE_SECONDS, writer_limit=_NEVER
+            autoping=False, compress=False, max_msg_size=MOST_FRAME_BYTES, timeout=_CLOSE_SECONDS, writer_limit=_NEVER
         )
         self._listening: asyncio.Task[None] | None = None
         self.line: Line
@@ -108,11 +111,19 @@ class Socket:
         """Until the client is gone, or sends what can't be meant."""
         try:
             async for frame in self._socket:
-                _read(frame.type, frame.data, tail)
+                if frame.type is WSMsgType.PING:
+                    await self._answer(frame.data)
+                elif frame.type is not WSMsgType.PONG:
+                    _read(frame.type, frame.data, tail)
         except Exception as error:  # noqa: BLE001 - who tells shall hear it
             tail.end(error)
         else:
             tail.leave()
+
+    async def _answer(self, ping: bytes) -> None:
+        """Unless the client takes nothing: what it sends must not pile up here as answers. Later pings will do."""
+        if not self._request.protocol.writing_paused:
+            await self._socket.pong(ping)
 
 
 def _read(kind: WSMsgType, data: str, tail: Tail) -> None:

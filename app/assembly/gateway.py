@@ -159,7 +159,7 @@ def _routes(
         Streams(core.catalog, most_bytes=most),
         OffsetsOf(Offsets(core.log, group_prefix=prefix), most_bytes=most),
         Groups(Consumers(core.log, group_prefix=prefix)),
-        Tails(core.live, metrics.tails, _whose(settings, guarded)),
+        Tails(core.live, metrics.tails, _whose(settings, guarded), clock=time.time),
         operations,
     )
 

@@ -140,3 +140,16 @@ async def test_many_requests_at_once_are_no_large_head(start):
         writer.write((HEAD + b"X: %s\r\n\r\n" % (b"a" * 500)) * 2000)
         for _ in range(2000):
             assert (await answer(reader))[0] == 200
+
+
+async def test_an_open_feed_keeps_its_place_whatever_follows_on_its_connection(start):
+    bounds = Bounds(2, head_seconds=0.2)
+    async with start(bounds=bounds) as client, connection(client) as (feed, writer):
+        writer.write(b"GET /streams/sample-stream/topics/events/tail HTTP/1.1\r\nHost: a\r\n\r\n")
+        await feed.readuntil(b": hello")
+        writer.write(b"G")  # the beginning of a head that never comes
+        await asyncio.sleep(0.6)
+        assert await counted(client, "slow_head")
+        async with connection(client) as (late, late_writer):
+            late_writer.write(HEAD + b"\r\n")
+            assert (await refused(late))[:2] == (503, "overloaded")

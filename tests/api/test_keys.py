@@ -289,3 +289,12 @@ async def test_a_live_feed_ends_with_its_key_or_its_right_and_says_so(start, tmp
         assert (await opened["less"].receive()).data == 1008
         await publish(client.gateway.log, "sample-stream.events", NewRecord(0, b"{}", 0))
         assert (await opened["stays"].receive_json())["offset"] == 0
+
+
+async def test_a_live_feed_ends_when_its_key_expires(start, tmp_path):
+    file, tail = tmp_path / "keys.json", "/streams/sample-stream/topics/events/tail"
+    write(file, named("brief", "consume:*", expires_at=datetime.now(UTC) + timedelta(seconds=2)))
+    headers = bearing(f"gw_brief_{CANARY}")
+    async with start(API_KEYS_FILE=str(file)) as client, socket(client, tail, headers=headers) as opened:
+        async with asyncio.timeout(7):
+            assert (await opened.receive_json())["error"] == "unauthorized"

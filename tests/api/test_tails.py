@@ -254,3 +254,13 @@ async def test_big_messages_come_whole(any_client):
         assert sent.status == 201
         event = await listener.next()
     assert event.data["event"]["payload"]["data"] == "x" * 900_000
+
+
+async def test_head_is_told_of_a_tail_and_gets_none(client):
+    for headers in ({}, {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}):
+        answer = await client("HEAD", TAIL, params={"consumer_id": "h"}, headers=headers)
+        assert (answer.status, answer.body) == (200, b"")
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        assert (await client("HEAD", TAIL, params={"partition_id": "9"}, headers=headers)).status == 404
+    assert len(client.gateway.live) == 0
+    assert (await client.get("/consumers")).body == []

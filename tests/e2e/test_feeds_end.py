@@ -3,8 +3,10 @@
 import json
 import signal
 import socket
+import threading
 import time
 import urllib.request
+from pathlib import Path
 
 from gateways import serving
 from samples import generic
@@ -101,6 +103,45 @@ def test_a_slow_websocket_is_closed_with_1013_and_the_reason_before_it(tmp_path)
     assert [json.loads(data)["offset"] for _, data in messages] == list(range(len(messages)))
     assert json.loads(told[1])["error"] == "overloaded"
     assert (closed[0], int.from_bytes(closed[1][:2])) == (8, 1013)
+
+
+def test_pings_of_a_client_that_reads_no_answers_take_no_memory(tmp_path):
+    ping = b"\x89\xfd\0\0\0\0" + b"x" * 125
+    with serving(tmp_path) as (url, process), connect(url, SOCKET) as client:
+        read_until(client, b"\r\n\r\n")
+        client.sendall(ping * 100)
+        before = resident_mib(process.pid)
+        for _ in range(50):
+            client.sendall(ping * 8000)
+        assert resident_mib(process.pid) - before < 20
+        answered = client.recv(1 << 16)
+        assert (answered[0], answered[1]) == (0x8A, 125)
+
+
+def test_a_client_that_is_slow_but_never_stops_is_not_cut_off(tmp_path):
+    with serving(tmp_path, TAIL_BUFFER_BYTES="200000") as (url, _), socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        client.settimeout(30)
+        client.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+        client.sendall(SOCKET)
+        read = read_until(client, b"\r\n\r\n")
+        sending = threading.Thread(target=lambda: [send(url, f"{n:03}" + "x" * 200_000) for n in range(60)])
+        sending.start()
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            read += client.recv(65_536)
+            time.sleep(0.2)
+        sending.join()
+        while read.count(b'"offset":') < 60:
+            piece = client.recv(1 << 20)
+            assert piece, "it was cut off"
+            read += piece
+    assert b"overloaded" not in read
+
+
+def resident_mib(pid: int) -> float:
+    [line] = [row for row in Path(f"/proc/{pid}/status").read_text().splitlines() if row.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1024
 
 
 def test_a_stop_closes_websockets_with_1001(tmp_path):

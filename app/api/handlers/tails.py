@@ -1,17 +1,19 @@
 """A topic as it grows: `…/topics/{topic}/tail`, as server-sent events or as a WebSocket."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from typing import Protocol
 
 from aiohttp import hdrs, web
 
 from app.api.audit_topic import asks_for_audit
-from app.api.event_stream import EVENT_STREAM, EventStream
+from app.api.event_stream import EVENT_STREAM, HEADERS, EventStream
 from app.api.line import Line
 from app.api.parsing_tails import LAST_EVENT_ID, tail_query
 from app.api.socket import Socket, asks_for_socket
 from app.api.state import CALL, topic_of
+from app.deadline import Clock
 from app.door.keyring import Identity
 from app.door.scopes import Right
 from app.errors import Forbidden, NotAcceptable, Overloaded, SluiceError, Unauthorized
@@ -26,6 +28,9 @@ from app.telemetry.metrics.tails import TailMetrics, Transport
 
 PIECE = 65_536
 """Bytes after which to look whether the client takes more."""
+
+_LONGEST_TIMER = 86_400.0
+"""Seconds: a key that ends later is looked at by the beats."""
 
 _log = get_logger(__name__)
 
@@ -64,8 +69,11 @@ class Voice(Protocol):
 class Tails:
     """Handlers for live feeds; `whose` tells by its key whose a request is now."""
 
-    def __init__(self, live: Live, metrics: TailMetrics, whose: Callable[[web.Request], Identity]) -> None:
+    def __init__(
+        self, live: Live, metrics: TailMetrics, whose: Callable[[web.Request], Identity], *, clock: Clock
+    ) -> None:
         self._live = live
+        self._clock = clock
         self._whose = whose
         self._metrics = metrics
 
@@ -76,6 +84,8 @@ class Tails:
         if not socket:
             _check_accepted(request.headers.getall(hdrs.ACCEPT, ()))
         start = await request[CALL].deadline.run(self._live.start(topic, ask))
+        if request.method == hdrs.METH_HEAD:
+            return web.Response(headers=HEADERS)
         voice: Voice = Socket(request) if socket else EventStream(request)
         async with AsyncExitStack() as stack:
             opening = stack.enter_async_context(self._live.open(topic, ask, start))
@@ -83,7 +93,7 @@ class Tails:
             request[CALL].effective_timeout = None  # that was for getting here: a tail has none
             response = await voice.begin(tail)
             try:
-                with self._metrics.listening(voice.transport):
+                with self._metrics.listening(voice.transport), self._watched(request, tail):
                     await self._tell_all(request, voice, topic, ask, tail)
             finally:
                 await voice.close()
@@ -120,6 +130,20 @@ class Tails:
         voice.passed(tail.positions)
         if not voice.acknowledged:
             tail.told(page)
+
+    @contextmanager
+    def _watched(self, request: web.Request, tail: Tail) -> Iterator[None]:
+        """The tail is roused when its key expires."""
+        key = request[CALL].identity.key
+        if key is None or key.expires_at is None:
+            yield
+            return
+        left = key.expires_at.timestamp() - self._clock()
+        timer = asyncio.get_running_loop().call_later(min(max(0, left), _LONGEST_TIMER), tail.rouse)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _check_key(self, request: web.Request, topic: TopicName) -> None:
         """A key may end while a tail goes on. Raises Unauthorized, Forbidden."""

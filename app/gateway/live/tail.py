@@ -51,6 +51,11 @@ class Tail:
         return self._positions
 
     @property
+    def commits(self) -> bool:
+        """Whether what the client is told counts for a consumer."""
+        return self._progress is not None
+
+    @property
     def overflowed(self) -> bool:
         """Whether more waits for the client than may be held for it."""
         return self._listener.overflowed
@@ -62,6 +67,10 @@ class Tail:
     def end(self, reason: Exception) -> None:
         """It is over, at once."""
         self._listener.end(reason, at_once=True)
+
+    def rouse(self) -> None:
+        """Let a beat be due now."""
+        self._listener.rouse()
 
     def acknowledge(self, partition: int, offset: int) -> None:
         """The client is done with it and all before it. Raises ValidationFailed."""
