@@ -1,6 +1,18 @@
 """Messages by stream and topic, and how far their consumers are."""
 
-from observability.dashboards.panels import Json, dashboard, graph, percentiles, quantile, rate, table, total, variable
+from observability.dashboards.panels import (
+    HERE,
+    Json,
+    dashboard,
+    graph,
+    percentiles,
+    quantile,
+    rate,
+    seen,
+    table,
+    variable,
+    worst,
+)
 
 _CHOSEN = 'stream=~"$stream", topic=~"$topic"'
 _TOPIC = "stream, topic"
@@ -51,7 +63,7 @@ def _consumers() -> tuple[Json, ...]:
         graph(
             "Lag",
             "none",
-            {"{{group}} {{stream}} {{topic}}": total("sluice_consumer_lag", f"group, {_TOPIC}", _LAG)},
+            {"{{group}} {{stream}} {{topic}}": seen("sluice_consumer_lag", f"group, {_TOPIC}", "partition", _LAG)},
             "Records that a consumer has still to read.",
         ),
         graph(
@@ -60,11 +72,11 @@ def _consumers() -> tuple[Json, ...]:
             {"refused": rate("sluice_commits_refused_total")},
             "After the answer was out: these messages come again.",
         ),
-        graph("Lags left out", "none", {"lags": total("sluice_consumer_lags_left_out")}, "The smallest of too many."),
+        graph("Lags left out", "none", {"lags": worst("sluice_consumer_lags_left_out")}, "The smallest of too many."),
         table(
             "Furthest behind",
             "none",
-            f"topk(20, {total('sluice_consumer_lag', f'group, {_TOPIC}, partition', _LAG)})",
+            f"topk(20, max by (group, {_TOPIC}, partition) (sluice_consumer_lag{{{HERE}, {_LAG}}}))",
             width=24,
         ),
     )

@@ -23,6 +23,12 @@ def worst(gauge: str, by: str = "", how: str = "max") -> str:
     return f"{how}{f' by ({by})' if by else ''} ({gauge}{{{HERE}}})"
 
 
+def seen(gauge: str, by: str, within: str, where: str = "") -> str:
+    """Of what every gateway sees alike, labelled `within` beside `by`: each once, however many gateways tell of it."""
+    once = f"max by ({by}, {within}) ({gauge}{{{_both(where)}}})"
+    return _sum(once, by)
+
+
 def quantile(share: float, histogram: str, by: str = "", where: str = "") -> str:
     names = f"le, {by}" if by else "le"
     return f"histogram_quantile({share}, {rate(f'{histogram}_bucket', names, where)})"

@@ -27,6 +27,8 @@ from app.door.keys import Key, digest, key_text
 OBSERVABILITY = ROOT / "observability"
 WRITER, READER, HASTY = (key_text(name, CANARY) for name in ("writer", "reader", "hasty"))
 FAULT_ALERTS = {"SluiceBrokerAway", "SluiceBreakerOpen", "SluiceErrorRate"}
+LAG = "sluice_consumer_lag"
+SEEN = ("sluice_streams", "sluice_topics", "sluice_log_messages", "sluice_log_bytes", "sluice_consumer_lags_left_out")
 COMPARISON = re.compile(r"(?<=\s)(==|>|<)(?=\s)")
 
 pytestmark = [pytest.mark.usefixtures("prometheus")]
@@ -45,6 +47,26 @@ def test_promtool_takes_the_configuration_and_its_rules():
 
 def test_promtool_sees_every_alert_quiet_at_first_and_firing_after_its_fault():
     assert "SUCCESS" in promtool("test", "rules", "tests/rules.yml")
+
+
+def test_two_gateways_that_see_one_log_count_it_once(tmp_path):
+    """What both tell of the log, in every query of a dashboard that asks for it."""
+    lag = f'{LAG}{{job="sluice", group="g", stream="s", topic="t"'
+    series = [
+        *(f'{lag}, instance="{at}", partition="{number}"}} 5x9' for at in "ab" for number in (0, 1)),
+        *(f'{name}{{job="sluice", instance="{at}"}} 10x9' for at in "ab" for name in SEEN),
+    ]
+    names = re.compile(rf"\b({'|'.join((LAG, *SEEN))})\b")
+    queries = [asked(query) for query in panels().values() if names.search(query)]
+    assert len(queries) == 7
+    expected = [{"expr": f"max({query})", "eval_time": "5m"} for query in queries]
+    for case in expected:
+        once = 5 if "topk" in case["expr"] else 10
+        case["exp_samples"] = [{"labels": "{}", "value": once}]
+    inputs = [dict(zip(("series", "values"), each.rsplit(" ", 1), strict=True)) for each in series]
+    tests = {"tests": [{"interval": "1m", "input_series": inputs, "promql_expr_test": expected}]}
+    (tmp_path / "seen.yml").write_text(yaml.safe_dump(tests))
+    assert "SUCCESS" in promtool("test", "rules", str(tmp_path / "seen.yml"))
 
 
 @dataclass(frozen=True)
