@@ -8,6 +8,7 @@ from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from app.api.masks import MaskedReader
 from app.api.middleware.errors import framework_error
 from app.api.responses import error_response
 from app.api.state import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
@@ -153,6 +154,10 @@ class Connection(RequestHandler):
         """Nothing to do unless reading was paused: aiohttp feeds its parser anew after every piece of a body."""
         if self._reading_paused:
             super().resume_reading(resume_parser)
+
+    def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
+        """For what is no HTTP from here on: a WebSocket."""
+        super().set_parser(MaskedReader(parser), data_received_cb)  # type: ignore[arg-type]  # all it needs of one
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 from listeners import TAIL, listening, socket
 from samples import CANARY, with_id
+from yarl import URL
 
 APP = "https://app.example.com"
 
@@ -146,3 +147,20 @@ async def test_a_socket_is_one_line_and_one_figure_when_it_ends(client):
     assert ended in text
     assert 'sluice_tails_open{transport="websocket"} 0.0' in text
     assert len(client.gateway.live) == 0
+
+
+async def test_a_frame_that_is_not_masked_is_a_protocol_error(client):
+    """As RFC 6455 has it (5.1); aiohttp's own client can't send one."""
+    url = URL(client.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    writer.write(f"GET {TAIL} HTTP/1.1\r\nHost: x\r\n{upgrade}{key}\r\n".encode())
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"\x89\x80\0\0\0\0")
+    assert await reader.readexactly(2) == b"\x8a\0"
+    writer.write(b"\x89\0")
+    kind, size = await reader.readexactly(2)
+    assert (kind, (await reader.readexactly(size))[:2]) == (0x88, (1002).to_bytes(2))
+    writer.close()
+    await writer.wait_closed()
