@@ -18,6 +18,9 @@ from app.errors import Overloaded
 SLOW_SECONDS = 3.0
 """How long a client may take nothing while more waits for it than may be held."""
 
+DEAF_SECONDS = 60.0
+"""How long, while what waits for it is in the log: its connection costs memory all the same."""
+
 SMALL_BUFFER = 32_768
 """Bytes; Linux doubles it."""
 
@@ -58,11 +61,13 @@ class Line:
             return
         draining = asyncio.ensure_future(self._writer.drain())  # never cancelled: aiohttp shares what it waits for
         either: set[asyncio.Future[Any]] = {draining, over}
+        stalled = 0.0
         try:
             while not draining.done() and not over.done():
                 before = self._unsent()
                 await asyncio.wait(either, timeout=SLOW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if overflowed() and not draining.done() and self._unsent() >= before:
+                stalled = stalled + SLOW_SECONDS if self._unsent() >= before else 0.0
+                if stalled >= (SLOW_SECONDS if overflowed() else DEAF_SECONDS) and not draining.done():
                     raise Overloaded("more messages wait than may be held for this client; go on after the last one")
         finally:
             draining.add_done_callback(_heard)
