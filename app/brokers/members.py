@@ -48,27 +48,36 @@ class _Shares:
         self._commit = commit
         self._count = count
         self._turn = asyncio.Lock()
+        self._asked = 0
+        self._shared = 0
+        self._leaving: list[_Member] = []
         self.members: list[_Member] = []
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         await self._commit(self.group, self.topic, offsets)
 
     async def leave(self, member: _Member) -> None:
-        async with self._turn:
-            if member in self.members:
-                self.members.remove(member)
-                await self._ask(member.sharer.give_up())
-                member.partitions = ()
-                await self._share()
+        if member in self.members:
+            self.members.remove(member)
+            self._leaving.append(member)
+            await self.share_again()
         if not self.members:
             self._nobody_left(self)
 
     async def share_again(self) -> None:
+        """Among those who are there now. Many who come at once are shared with once."""
+        self._asked += 1
+        asked = self._asked
         async with self._turn:
-            await self._share()
+            if self._shared < asked:
+                self._shared = self._asked
+                await self._share()
 
     async def _share(self) -> None:
-        await asyncio.gather(*(self._ask(member.sharer.give_up()) for member in self.members))
+        leaving, self._leaving = self._leaving, []
+        await asyncio.gather(*(self._ask(member.sharer.give_up()) for member in (*self.members, *leaving)))
+        for member in leaving:
+            member.partitions = ()
         with suppress(SluiceError):  # the topic is gone, as they hear from their feeds
             count, readers = self._count(self.topic), len(self.members)
             for place, member in enumerate(self.members):

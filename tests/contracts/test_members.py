@@ -80,3 +80,16 @@ async def test_only_members_commit_while_there_are_any(log):
 async def test_an_unknown_topic_has_no_members(log):
     with pytest.raises(NotFound):
         await log.join("g", fresh_topic(), Reader())
+
+
+async def test_many_who_come_and_go_at_once_share_all_the_same(log):
+    topic = fresh_topic()
+    await log.create(TopicSpec(topic, 3, {}))
+    readers = [Reader() for _ in range(8)]
+    memberships = await asyncio.gather(*(log.join(f"g-{topic}", topic, reader) for reader in readers))
+    await settled(*readers, partitions=3)
+    await asyncio.gather(*(membership.leave() for membership in memberships[1:]))
+    await settled(readers[0], partitions=3)
+    assert readers[0].share == (0, 1, 2)
+    await memberships[0].leave()
+    await log.check_free(f"g-{topic}")

@@ -34,6 +34,8 @@ class Share:
         await self._progress.let_go()
 
     async def take(self, partitions: Collection[int], membership: Membership) -> None:
+        if not partitions:  # there are more readers than partitions
+            return
         if asyncio.get_running_loop().time() > self._knows_until:
             self._after.clear()
         try:
