@@ -27,7 +27,9 @@ Result = dict[str, Any]
 @click.argument("files", nargs=-1, type=click.File("rb"), default=("-",))
 @topic
 @click.option("--key", metavar="KEY", help="Of those that have none of their own: one key, one partition, in order.")
-@click.option("--batch", type=click.IntRange(1), default=500, show_default=True, help="Events in one request.")
+@click.option(
+    "--batch", type=click.IntRange(1), default=500, show_default=True, help="Events in one request; 1: each at once."
+)
 @click.option("--json", "json_wanted", is_flag=True, help="Print what became of each event, a line of JSON each.")
 @patience
 @speaks_to_gateway
