@@ -19,8 +19,8 @@ from typing import Any
 
 from aiohttp import web
 
-from app.api.connection import Bounds
-from app.api.server import GatewayRunner
+from app.api.wire.connection import Bounds
+from app.api.wire.server import GatewayRunner
 from app.assembly.gateway import Gateway, open_gateway
 from app.errors import ConfigError, ResourceUnavailable
 from app.exits import EX_CONFIG, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
-from app.api.server import GatewayRunner
+from app.api.wire.server import GatewayRunner
 from app.assembly.gateway import open_gateway
 from app.ids import UuidSource
 from app.settings import load_settings

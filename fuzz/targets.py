@@ -18,9 +18,13 @@ import msgspec
 from yarl import URL
 
 from app.addresses import TrustedProxies, network_of
-from app.api import parsing, parsing_events, parsing_offsets, parsing_tails, parsing_topics
 from app.api.middleware.compression import ENCODERS, negotiate
-from app.api.strict import head_of, strict_json
+from app.api.parsing import events as parsing_events
+from app.api.parsing import messages as parsing
+from app.api.parsing import offsets as parsing_offsets
+from app.api.parsing import tails as parsing_tails
+from app.api.parsing import topics as parsing_topics
+from app.api.parsing.strict import head_of, strict_json
 from app.door.key_file import BadKeyFile, read_keys
 from app.door.keyring import Keyring
 from app.door.keys import Key, digest, key_text, split_key

@@ -5,8 +5,8 @@ import base64
 from aiohttp import web
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from app.api.parsing.strict import head_of
 from app.api.responses import json_response, time_text
-from app.api.strict import head_of
 from app.gateway.message import RESERVED_HEADERS
 from app.record import Fetched, Record
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.api.tailed import item_of
+from app.api.feeds.tailed import item_of
 from app.assembly.door import Door
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log

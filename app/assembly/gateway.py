@@ -25,7 +25,7 @@ from app.api.middleware.request_id import request_id
 from app.api.middleware.trace import trace
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
-from app.api.parsing import Parser
+from app.api.parsing.messages import Parser
 from app.api.routes import Route, rights, routes, without_admin
 from app.api.state import Middleware
 from app.assembly.core import Core, open_core

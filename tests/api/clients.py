@@ -11,8 +11,8 @@ from aiohttp import ClientSession, web
 from document import hold
 from multidict import CIMultiDictProxy
 
-from app.api.connection import Bounds
-from app.api.server import GatewayRunner
+from app.api.wire.connection import Bounds
+from app.api.wire.server import GatewayRunner
 from app.assembly.gateway import Gateway, open_gateway
 from app.ids import UuidSource
 from app.settings import load_settings

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.api.connection import Bounds
+from app.api.wire.connection import Bounds
 
 HEAD = b"GET /stats HTTP/1.1\r\nHost: a\r\n"
 LARGE = HEAD + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 8000) for n in range(9)) + b"\r\n"

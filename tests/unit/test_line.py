@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from app.api import line as lines
-from app.api.line import Line
+from app.api.feeds import line as lines
+from app.api.feeds.line import Line
 from app.errors import Overloaded
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from support import publish
 
-from app.api.tailed import item_of
+from app.api.feeds.tailed import item_of
 from app.brokers.memory import MemoryBroker
 from app.errors import Disconnected, NotFound, ShuttingDown
 from app.gateway.live.live import Live

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.masks import REFUSED, Masks
+from app.api.wire.masks import REFUSED, Masks
 
 
 def frame(payload: bytes, *, masked: bool = True) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.api.strict import Head, head_of, strict_json
+from app.api.parsing.strict import Head, head_of, strict_json
 from app.errors import BadRequest
 
 TOKENS = [

@@ -4,8 +4,9 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from app.api import parsing_topics, responses
+from app.api import responses
 from app.api.body import read_body
+from app.api.parsing import topics as parsing_topics
 from app.api.state import CALL, topic_of
 from app.gateway.catalog import Catalog
 

@@ -5,11 +5,11 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from app.api import parsing_events as parsing
 from app.api.body import read_body
 from app.api.charges import Charges
 from app.api.handlers.messages import follow, origin_of
-from app.api.parsing import Parser
+from app.api.parsing import events as parsing
+from app.api.parsing.messages import Parser
 from app.api.responses import error_response, json_response
 from app.api.state import CALL, Call
 from app.errors import NotFound, Unavailable

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from app.api import parsing, responses
+from app.api import responses
 from app.api.audit_topic import asks_for_audit
 from app.api.body import NDJSON, read_body
 from app.api.charges import Charges
+from app.api.parsing import messages as parsing
 from app.api.polled import polled
 from app.api.state import CALL
 from app.errors import SluiceError

@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from app.api import parsing_offsets as parsing
 from app.api.body import read_body
+from app.api.parsing import offsets as parsing
 from app.api.responses import json_response
 from app.api.state import CALL, topic_of
 from app.gateway.offsets import Offsets, PartitionOffset

@@ -8,10 +8,10 @@ from typing import Protocol
 from aiohttp import hdrs, web
 
 from app.api.audit_topic import asks_for_audit
-from app.api.event_stream import EVENT_STREAM, HEADERS, EventStream
-from app.api.line import Line
-from app.api.parsing_tails import LAST_EVENT_ID, tail_query
-from app.api.socket import Socket, asks_for_socket
+from app.api.feeds.event_stream import EVENT_STREAM, HEADERS, EventStream
+from app.api.feeds.line import Line
+from app.api.feeds.socket import Socket, asks_for_socket
+from app.api.parsing.tails import LAST_EVENT_ID, tail_query
 from app.api.state import CALL, topic_of
 from app.deadline import Clock
 from app.door.keyring import Identity

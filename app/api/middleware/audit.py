@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from app.api.parsing_offsets import offsets_query
+from app.api.parsing.offsets import offsets_query
 from app.api.state import CALL, Handler, Middleware
 from app.gateway.audit import Audit, Who
 

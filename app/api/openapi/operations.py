@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.api.openapi import answers
-from app.api.parsing import BatchBody, BatchQuery, PollQuery, SendBody
-from app.api.parsing_events import EventsQuery, SummaryQuery
-from app.api.parsing_offsets import ConsumerQuery, OffsetsBody, OffsetsQuery
-from app.api.parsing_tails import LAST_EVENT_ID, TailQuery
-from app.api.parsing_topics import StreamBody, TopicBody, TopicChangeBody
+from app.api.parsing.events import EventsQuery, SummaryQuery
+from app.api.parsing.messages import BatchBody, BatchQuery, PollQuery, SendBody
+from app.api.parsing.offsets import ConsumerQuery, OffsetsBody, OffsetsQuery
+from app.api.parsing.tails import LAST_EVENT_ID, TailQuery
+from app.api.parsing.topics import StreamBody, TopicBody, TopicChangeBody
 from app.event import PlainEvent
 
 ANY = (400, 401, 403, 429, 500, 503, 504)

@@ -8,15 +8,15 @@ from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
-from app.api.masks import MaskedReader
 from app.api.middleware.errors import framework_error
 from app.api.responses import error_response
 from app.api.state import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
+from app.api.wire.masks import MaskedReader
 from app.errors import NOT_WRITTEN, BadRequest, Overloaded, RequestTooSlow, SluiceError
 from app.telemetry.logs import get_logger, serve_request
 
 if TYPE_CHECKING:
-    from app.api.server import Server
+    from app.api.wire.server import Server
 
 _UNREAD_BYTES = 65_536
 

@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from app.api.parsing import ConsumerId, Digits, PartitionId
-from app.api.refusals import checked
-from app.api.strict import strict_json
+from app.api.parsing.messages import ConsumerId, Digits, PartitionId
+from app.api.parsing.refusals import checked
+from app.api.parsing.strict import strict_json
 from app.errors import BadRequest, ValidationFailed
 from app.event import Moment
 from app.gateway.live.start import Ask, Begin

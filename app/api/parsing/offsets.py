@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from app.api.parsing import ConsumerId, PartitionId, either
-from app.api.refusals import checked
-from app.api.strict import strict_json
+from app.api.parsing.messages import ConsumerId, PartitionId, either
+from app.api.parsing.refusals import checked
+from app.api.parsing.strict import strict_json
 from app.errors import ValidationFailed
 from app.event import Moment
 from app.gateway.offsets import Place

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from app.api.parsing import Body
-from app.api.refusals import checked
-from app.api.strict import strict_json
+from app.api.parsing.messages import Body
+from app.api.parsing.refusals import checked
+from app.api.parsing.strict import strict_json
 from app.errors import ValidationFailed
 from app.names import MAX_NAME, MAX_PARTITIONS, TopicName
 from app.topic import CLEANUP_POLICY, RETENTION_BYTES, RETENTION_MS, TopicSpec

@@ -6,8 +6,8 @@ from enum import IntEnum
 
 from aiohttp import HttpVersion11, WSMsgType, hdrs, web
 
-from app.api.line import Line
-from app.api.parsing_tails import ack_of
+from app.api.feeds.line import Line
+from app.api.parsing.tails import ack_of
 from app.api.responses import error_body, json_bytes
 from app.api.state import CALL
 from app.errors import (

@@ -12,7 +12,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http import StreamWriter
 
-from app.api.connection import Connection
+from app.api.wire.connection import Connection
 from app.errors import Overloaded
 
 SLOW_SECONDS = 3.0

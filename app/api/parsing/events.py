@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from app.api.parsing import Digits
-from app.api.refusals import checked
+from app.api.parsing.messages import Digits
+from app.api.parsing.refusals import checked
 from app.errors import ValidationFailed
 from app.event import microseconds, moment_of
 from app.event_index import Bucket, EventQuery, Place

@@ -20,8 +20,8 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 from typing_extensions import TypedDict
 
-from app.api.refusals import checked, refusal
-from app.api.strict import strict_json
+from app.api.parsing.refusals import checked, refusal
+from app.api.parsing.strict import strict_json
 from app.errors import BadRequest, Detail, SluiceError, ValidationFailed
 from app.event import EncodedEvent, Event, EventEncoder
 from app.gateway.consumer import Poll

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import hdrs, web
 
-from app.api.line import Line
-from app.api.parsing_tails import places
+from app.api.feeds.line import Line
+from app.api.feeds.tailed import comment, event_of, failure
+from app.api.parsing.tails import places
 from app.api.responses import error_body
 from app.api.state import CALL
-from app.api.tailed import comment, event_of, failure
 from app.errors import ShuttingDown, SluiceError
 from app.gateway.live.page import Item
 from app.gateway.live.tail import Tail

@@ -8,8 +8,8 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from app.api.connection import Bounds, Connection, too_large
-from app.api.framing import fault_of, size_of
+from app.api.wire.connection import Bounds, Connection, too_large
+from app.api.wire.framing import fault_of, size_of
 from app.errors import BadRequest
 
 KEEP_ALIVE_SECONDS = 75.0
