@@ -9,6 +9,8 @@ from app.broker import Log
 
 _FIRST_PAUSE_SECONDS = 0.004
 _LONGEST_PAUSE_SECONDS = 0.05
+_KNOWN_SECONDS = 1.0
+"""Positions grow, unless a topic is made anew: for so long they count without being asked for."""
 
 Partition = tuple[str, int]
 
@@ -51,8 +53,11 @@ class InDatabase:
         self._turn = asyncio.Lock()
         self._begun = 0
         self._at: Positions = {}
+        self._known_until = 0.0
 
     async def caught_up(self, marks: Mapping[Partition, int], seconds: float) -> int:
+        if asyncio.get_running_loop().time() < self._known_until and not missing(marks, self._at):
+            return 0
         left, pause = missing(marks, await self._fresh()), _FIRST_PAUSE_SECONDS
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -69,4 +74,5 @@ class InDatabase:
             if self._begun < wanted:
                 self._begun = wanted
                 self._at = await self._read()
+                self._known_until = asyncio.get_running_loop().time() + _KNOWN_SECONDS
             return self._at
