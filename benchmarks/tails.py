@@ -57,11 +57,15 @@ class _Sender(asyncio.Protocol):
         self._rest = b""
 
     def data_received(self, data: bytes) -> None:
+        now = time.perf_counter()
         self._rest += data
-        if self._rest.endswith(b"}"):
-            body = json.loads(self._rest.partition(b"\r\n\r\n")[2])
-            self.acknowledged.append((body["offset"], time.perf_counter()))
-            self._rest = b""
+        while (end := self._rest.find(b"\r\n\r\n")) >= 0:
+            start = self._rest.index(b"Content-Length: ") + 16
+            behind = end + 4 + int(self._rest[start:].partition(b"\r\n")[0])
+            if len(self._rest) < behind:
+                return
+            self.acknowledged.append((json.loads(self._rest[end + 4 : behind])["offset"], now))
+            self._rest = self._rest[behind:]
 
 
 async def _listen(port: int, count: int) -> list[_Listener]:
