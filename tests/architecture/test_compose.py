@@ -13,7 +13,7 @@ from app.settings import Settings, load_settings
 
 COMPOSE = yaml.safe_load(text("docker-compose.yaml"))
 SERVICES = COMPOSE["services"]
-FULL = dotenv_values(ROOT / "compose.full.env")
+FULL = dotenv_values(ROOT / ".env.compose")
 
 
 def filled(value: str, given: Mapping[str, str | None]) -> str:
