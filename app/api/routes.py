@@ -27,47 +27,51 @@ class Route(NamedTuple):
     handler: Handler
 
 
-def routes(
-    messages: Messages,
-    events: Events,
-    streams: Streams,
-    offsets: OffsetsOf,
-    groups: Groups,
-    tails: Tails,
-    operations: Operations,
-) -> Sequence[Route]:
+class Handlers(NamedTuple):
+    """One a resource."""
+
+    messages: Messages
+    events: Events
+    streams: Streams
+    offsets: OffsetsOf
+    groups: Groups
+    tails: Tails
+    operations: Operations
+
+
+def routes(on: Handlers) -> Sequence[Route]:
     topic = "/streams/{stream}/topics/{topic}"
     return (
-        Route("GET", "/health", Right.ANY, operations.health),
-        Route("GET", "/ready", Right.ANY, operations.ready),
-        Route("GET", "/stats", Right.ANY, operations.stats),
-        Route("GET", "/metrics", Right.ANY, operations.metrics),
-        Route("GET", "/openapi.json", Right.ANY, operations.openapi),
-        Route("POST", "/messages", Right.PRODUCE, messages.send),
-        Route("GET", "/messages", Right.CONSUME, messages.poll),
-        Route("POST", "/messages/batch", Right.PRODUCE, messages.send_batch),
-        Route("POST", f"{topic}/messages", Right.PRODUCE, messages.send),
-        Route("GET", f"{topic}/messages", Right.CONSUME, messages.poll),
-        Route("POST", f"{topic}/messages/batch", Right.PRODUCE, messages.send_batch),
-        Route("GET", f"{topic}/tail", Right.CONSUME, tails.tail),
-        Route("POST", "/events", Right.PRODUCE, events.post),
-        Route("GET", "/events", Right.ANY, events.find),
-        Route("GET", "/events/summary", Right.ANY, events.summary),
-        Route("GET", "/events/{event_id}", Right.ANY, events.show),
-        Route("GET", "/streams", Right.ANY, streams.list_streams),
-        Route("POST", "/streams", Right.ADMIN, streams.create_stream),
-        Route("GET", "/streams/{stream}", Right.SEE, streams.show_stream),
-        Route("DELETE", "/streams/{stream}", Right.ADMIN, streams.delete_stream),
-        Route("GET", "/streams/{stream}/topics", Right.SEE, streams.list_topics),
-        Route("POST", "/streams/{stream}/topics", Right.ADMIN, streams.create_topic),
-        Route("GET", topic, Right.SEE, streams.show_topic),
-        Route("PATCH", topic, Right.ADMIN, streams.alter_topic),
-        Route("DELETE", topic, Right.ADMIN, streams.delete_topic),
-        Route("GET", "/consumers", Right.ANY, groups.list),
-        Route("GET", "/consumers/{group}", Right.ANY, groups.show),
-        Route("GET", f"{topic}/offsets", Right.CONSUME, offsets.show),
-        Route("PUT", f"{topic}/offsets", Right.CONSUME, offsets.set),
-        Route("DELETE", f"{topic}/offsets", Right.CONSUME, offsets.forget),
+        Route("GET", "/health", Right.ANY, on.operations.health),
+        Route("GET", "/ready", Right.ANY, on.operations.ready),
+        Route("GET", "/stats", Right.ANY, on.operations.stats),
+        Route("GET", "/metrics", Right.ANY, on.operations.metrics),
+        Route("GET", "/openapi.json", Right.ANY, on.operations.openapi),
+        Route("POST", "/messages", Right.PRODUCE, on.messages.send),
+        Route("GET", "/messages", Right.CONSUME, on.messages.poll),
+        Route("POST", "/messages/batch", Right.PRODUCE, on.messages.send_batch),
+        Route("POST", f"{topic}/messages", Right.PRODUCE, on.messages.send),
+        Route("GET", f"{topic}/messages", Right.CONSUME, on.messages.poll),
+        Route("POST", f"{topic}/messages/batch", Right.PRODUCE, on.messages.send_batch),
+        Route("GET", f"{topic}/tail", Right.CONSUME, on.tails.tail),
+        Route("POST", "/events", Right.PRODUCE, on.events.post),
+        Route("GET", "/events", Right.ANY, on.events.find),
+        Route("GET", "/events/summary", Right.ANY, on.events.summary),
+        Route("GET", "/events/{event_id}", Right.ANY, on.events.show),
+        Route("GET", "/streams", Right.ANY, on.streams.list_streams),
+        Route("POST", "/streams", Right.ADMIN, on.streams.create_stream),
+        Route("GET", "/streams/{stream}", Right.SEE, on.streams.show_stream),
+        Route("DELETE", "/streams/{stream}", Right.ADMIN, on.streams.delete_stream),
+        Route("GET", "/streams/{stream}/topics", Right.SEE, on.streams.list_topics),
+        Route("POST", "/streams/{stream}/topics", Right.ADMIN, on.streams.create_topic),
+        Route("GET", topic, Right.SEE, on.streams.show_topic),
+        Route("PATCH", topic, Right.ADMIN, on.streams.alter_topic),
+        Route("DELETE", topic, Right.ADMIN, on.streams.delete_topic),
+        Route("GET", "/consumers", Right.ANY, on.groups.list),
+        Route("GET", "/consumers/{group}", Right.ANY, on.groups.show),
+        Route("GET", f"{topic}/offsets", Right.CONSUME, on.offsets.show),
+        Route("PUT", f"{topic}/offsets", Right.CONSUME, on.offsets.set),
+        Route("DELETE", f"{topic}/offsets", Right.CONSUME, on.offsets.forget),
     )
 
 

@@ -125,6 +125,14 @@ def _make_core(
     replication = Replication(log, always=settings.default.full)
     records = TracedLog(log, tracing, reader="poll") if tracing else log
     followed = TracedLog(log, tracing, reader="tail", asked=False) if tracing else log
+    live = Live(
+        followed,
+        render=item_of,
+        most_bytes=settings.tail_buffer_bytes,
+        group_prefix=settings.consumer_group_prefix,
+        refused=metrics.messages.commits_refused.inc,
+    )
+    door.watch(lambda _: live.rouse())
     return Core(
         log,
         link,
@@ -134,13 +142,7 @@ def _make_core(
             records, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics.messages
         ),
         Consumer(records, group_prefix=settings.consumer_group_prefix, metrics=metrics.messages),
-        Live(
-            followed,
-            render=item_of,
-            most_bytes=settings.tail_buffer_bytes,
-            group_prefix=settings.consumer_group_prefix,
-            refused=metrics.messages.commits_refused.inc,
-        ),
+        live,
         trail,
         replication,
         Health(log, connected=lambda: link.connected, unreplicated=lambda: replication.unreplicated),

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -26,7 +27,7 @@ from app.api.middleware.trace import trace
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.parsing.messages import Parser
-from app.api.routes import Route, rights, routes, without_admin
+from app.api.routes import Handlers, Route, rights, routes, without_admin
 from app.api.state import Middleware
 from app.assembly.core import Core, open_core
 from app.assembly.door import Guarded, make_guards, open_door, open_limiter
@@ -96,8 +97,7 @@ def _join(
     operations = Operations(
         core.health, core.stats, metrics, lambda: document(OPERATIONS, rights(table)), clock=time.time
     )
-    table = _routes(settings, metrics, guarded, core, index, operations)
-    guarded.door.watch(lambda _: core.live.rouse())
+    table = routes(_handlers(settings, metrics, guarded, core, index, operations))
     deadlines, budget = Deadlines(), ByteBudget(settings.max_inflight_bytes)
     metrics.follow(metrics.broker.inflight_bytes, lambda: budget.used)
     metrics.follow(metrics.http.in_flight, lambda: len(deadlines))
@@ -109,13 +109,8 @@ def _join(
         timed=timed(deadlines, budget, longest=settings.operation_timeout_secs),
         traced=traced,
     )
-
-    def app(served: Sequence[Route]) -> web.Application:
-        return create_app(served, onion, stopping=lambda: core.health.stopping)
-
     return Gateway(
-        app(without_admin(table) if settings.admin_port else table),
-        app(table) if settings.admin_port else None,
+        *_apps(settings, table, partial(create_app, middlewares=onion, stopping=lambda: core.health.stopping)),
         create_metrics_app(operations.metrics, (request_id(new_id), errors)),
         core.log,
         core.health,
@@ -128,14 +123,23 @@ def _join(
     )
 
 
-def _routes(
+def _apps(
+    settings: Settings, table: Sequence[Route], app: Callable[[Sequence[Route]], web.Application]
+) -> tuple[web.Application, web.Application | None]:
+    """For everybody, and for administrators where they have a port of their own."""
+    if settings.admin_port:
+        return app(without_admin(table)), app(table)
+    return app(table), None
+
+
+def _handlers(
     settings: Settings,
     metrics: Metrics,
     guarded: Guarded,
     core: Core,
     index: EventIndex | None,
     operations: Operations,
-) -> Sequence[Route]:
+) -> Handlers:
     most, prefix = settings.max_request_body_size, settings.consumer_group_prefix
     parser = Parser(core.encoder, most=settings.batch_max_size)
     charges = Charges(
@@ -153,7 +157,7 @@ def _routes(
         charges=charges,
         used=core.replication.use,
     )
-    return routes(
+    return Handlers(
         messages,
         Events(core.producer, parser, index, topic=settings.default, most_bytes=most, charges=charges),
         Streams(core.catalog, most_bytes=most),

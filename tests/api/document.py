@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from app.api.openapi import answers
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
-from app.api.routes import rights, routes
+from app.api.routes import Handlers, rights, routes
 
-DOCUMENT = document(OPERATIONS, rights(routes(*[Mock()] * 7)))
+DOCUMENT = document(OPERATIONS, rights(routes(Handlers(*[Mock()] * 7))))
 
 
 def _strict() -> dict[str, Any]:

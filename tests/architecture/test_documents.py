@@ -6,7 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from app.api.routes import rights, routes
+from app.api.routes import Handlers, rights, routes
 from app.door.scopes import Right
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
@@ -40,13 +40,13 @@ def test_env_example_has_every_setting_with_its_default():
 
 
 def test_the_readme_lists_every_route_and_no_other():
-    table = {(route.method, route.path) for route in routes(*[Anything()] * 7)}
+    table = {(route.method, route.path) for route in routes(Handlers(*[Anything()] * 7))}
     written = set(re.findall(r"^\| `(GET|POST|PUT|DELETE|PATCH) (/\S*)` \|", text("README.md"), re.MULTILINE))
     assert written == table
 
 
 def test_every_route_asks_something_of_a_key_and_what_changes_streams_asks_most():
-    table = routes(*[Anything()] * 7)
+    table = routes(Handlers(*[Anything()] * 7))
     asked = rights(table)
     assert {(route.method, route.path) for route in table} <= set(asked)
     for (method, path), right in asked.items():
