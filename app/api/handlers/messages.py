@@ -1,6 +1,5 @@
 """Messages in and out of a topic: `…/messages` and `…/messages/batch`, named or default."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -21,8 +20,8 @@ from app.gateway.producer import Producer
 from app.names import TopicName
 from app.record import Failed, Outcome
 from app.telemetry.logs import bind
-
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+from app.telemetry.trace_context import HEADER as TRACEPARENT
+from app.telemetry.trace_context import is_traceparent
 
 
 class Bounds(NamedTuple):
@@ -98,8 +97,8 @@ class Messages:
 def origin_of(request: web.Request) -> Origin:
     """Where the request says that it comes from."""
     call = request[CALL]
-    given = call.traceparent or request.headers.get("traceparent")
-    return Origin(call.request_id, given if given and _TRACEPARENT.fullmatch(given) else None)
+    given = call.traceparent or request.headers.get(TRACEPARENT)
+    return Origin(call.request_id, given if given and is_traceparent(given) else None)
 
 
 def follow(messages: Sequence[Message]) -> None:
