@@ -1,5 +1,6 @@
 """What a request carries from middleware to handler: one object, by a typed key."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
@@ -22,6 +23,7 @@ __all__ = [
     "Call",
     "Handler",
     "Middleware",
+    "asks_for_websocket",
     "caller_of",
     "carries_events",
     "client_gone",
@@ -81,6 +83,11 @@ def client_gone(request: web.Request) -> bool:
     """Whether there is nobody left to answer."""
     transport = request.transport
     return transport is None or transport.is_closing()
+
+
+def asks_for_websocket(headers: Mapping[str, str]) -> bool:
+    """Whether these want the connection to become one."""
+    return headers.get(hdrs.UPGRADE, "").lower() == "websocket"
 
 
 def carries_events(method: str, path: str) -> bool:

@@ -9,7 +9,7 @@ from aiohttp import HttpVersion11, WSMsgType, hdrs, web
 from app.api.feeds.line import Line
 from app.api.parsing.tails import ack_of
 from app.api.responses import error_body, json_bytes
-from app.api.state import CALL
+from app.api.state import CALL, asks_for_websocket
 from app.errors import (
     BadRequest,
     Forbidden,
@@ -56,7 +56,7 @@ def asks_for_socket(request: web.Request) -> bool:
     """HTTP/1.0 knows no upgrade (RFC 9110, 7.8), and HEAD wants none."""
     if request.method != hdrs.METH_GET or request.version < HttpVersion11:
         return False
-    return request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+    return asks_for_websocket(request.headers)
 
 
 class Socket:

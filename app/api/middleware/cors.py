@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 from aiohttp import hdrs, web
 
-from app.api.state import CALL, Handler, Middleware
+from app.api.state import CALL, Handler, Middleware, asks_for_websocket
 from app.errors import Forbidden
 
 ANY = "*"
@@ -37,7 +37,7 @@ def cors(origins: Collection[str], refused: Callable[[str], None]) -> Middleware
         if origin is None:
             return await handler(request)
         known = everybody or origin in origins
-        if not known and request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+        if not known and asks_for_websocket(request.headers):
             refused("origin")
             raise Forbidden("web pages of this origin may not open a WebSocket here")
         if known:

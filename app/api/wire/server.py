@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-from aiohttp import HttpVersion10, StreamReader, hdrs, web
+from aiohttp import HttpVersion10, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
+from app.api.state import asks_for_websocket
 from app.api.wire.connection import Bounds, Connection, too_large
 from app.api.wire.framing import fault_of, size_of
 from app.errors import BadRequest
@@ -118,4 +119,4 @@ def _ends_its_connection(message: RawRequestMessage) -> bool:
     The last trailer behind chunks becomes a header of the next request, which may be somebody else's, where a proxy
     shares its connections. What follows a wish for a protocol that aiohttp does not know, such as h2c, is lost.
     """
-    return message.chunked or (message.upgrade and message.headers.get(hdrs.UPGRADE, "").lower() != "websocket")
+    return message.chunked or (message.upgrade and not asks_for_websocket(message.headers))
