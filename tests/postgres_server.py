@@ -9,13 +9,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from kafka_server import free_port
 
 PASSWORD = "canary-f3b1-pg"
 """`samples.CANARY` is in it: found in a log, it fails the run."""
@@ -33,7 +34,7 @@ class Server:
     def __init__(self, *, port: int = 0, durable: bool = False) -> None:
         self._programs = _programs()
         self._user = _user()
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._process: subprocess.Popen | None = None
         self._fsync = "on" if durable else "off"
@@ -148,12 +149,6 @@ def _user() -> str:
     """Who runs it: it refuses to run as root."""
     me = pwd.getpwuid(os.geteuid()).pw_name
     return "postgres" if os.geteuid() == 0 else me
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

@@ -9,32 +9,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
 
-import pytest
 from click.testing import CliRunner
-from commands import SECONDS, gateway, lines, new_topic, send_number, sluice_on, sluice_process, told
-from gateways import free_port, serving
+from commands import SECONDS, gateway, lines, send_number, sluice_on, sluice_process, told
+from gateways import free_port
 from samples import with_id
 
 from app.cli import cli
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    """A gateway of its own process: commands run here, and what it logs must not stand between what they print."""
-    with serving(tmp_path_factory.mktemp("cli"), BROKER_URL="memory://") as (url, _):
-        yield url
-
-
-@pytest.fixture
-def topic(url):
-    return new_topic(url)
-
-
-@pytest.fixture
-def sluice(url, topic):
-    return partial(sluice_on, url, topic)
 
 
 @contextlib.contextmanager
