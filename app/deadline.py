@@ -103,8 +103,8 @@ class Deadlines:
         return deadline
 
     def end(self, deadline: Deadline) -> None:
-        self._open.discard(deadline)
         deadline.close()
+        self._open.discard(deadline)
         if self._none_left is not None and not self._open and not self._none_left.done():
             self._none_left.set_result(None)
 
