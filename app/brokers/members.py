@@ -75,19 +75,21 @@ class _Shares:
 
     async def _share(self) -> None:
         leaving, self._leaving = self._leaving, []
-        await asyncio.gather(*(self._ask(member.sharer.give_up()) for member in (*self.members, *leaving)))
+        await asyncio.gather(*(answered(member.sharer.give_up()) for member in (*self.members, *leaving)))
         for member in leaving:
             member.partitions = ()
         with suppress(SluiceError):  # the topic is gone, as they hear from their feeds
             count, readers = self._count(self.topic), len(self.members)
             for place, member in enumerate(self.members):
                 member.partitions = tuple(range(place, count, readers))
-            await asyncio.gather(*(self._ask(member.sharer.take(member.partitions, member)) for member in self.members))
+            await asyncio.gather(*(answered(member.sharer.take(member.partitions, member)) for member in self.members))
 
-    async def _ask(self, answer: Awaitable[None]) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await answer
+
+async def answered(answer: Awaitable[None]) -> None:
+    """What a sharer was asked for, or `PATIENCE` has passed."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await answer
 
 
 class Members:

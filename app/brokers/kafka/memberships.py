@@ -20,12 +20,12 @@ from app.brokers.kafka.internals import (
     make_coordinator,
 )
 from app.brokers.kafka.options import KafkaOptions
+from app.brokers.members import answered
 from app.errors import Conflict, Disconnected, PollFailed
 
 JOIN_SECONDS = 20.0
 """A group's first rebalance waits for more members, by default for 3 s."""
 
-SHARER_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 METADATA_MS = 15_000
 """How often to look for more partitions."""
@@ -69,9 +69,7 @@ class _Member:
             raise Conflict("another member reads these partitions now") from error
 
     async def leave(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHARER_SECONDS):
-                await self._sharer.give_up()
+        await answered(self._sharer.give_up())
         await self._close()
 
     async def lose(self, error: Exception) -> None:
@@ -99,16 +97,11 @@ class _Member:
             raise Disconnected("the consumer group took no new member")
 
     async def _revoked(self) -> None:
-        await self._ask(self._sharer.give_up())
+        await answered(self._sharer.give_up())
 
     async def _assigned(self, partitions: set[int]) -> None:
-        await self._ask(self._sharer.take(sorted(partitions), self))
+        await answered(self._sharer.take(sorted(partitions), self))
         self._taken.set()
-
-    async def _ask(self, answer: Any) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHARER_SECONDS):
-                await answer
 
     async def _look_after(self, coordinator: Coordinator) -> None:
         """aiokafka keeps what it can't get over until it is asked."""
