@@ -1,53 +1,49 @@
-"""The application: ready parts in, an aiohttp application out."""
+"""The application: ready parts in, one handler for every request out.
+
+aiohttp's `web.Application` would run ten middlewares as ten partial functions, and look up for each request what its
+route settles once. So its table of routes is used, its requests, answers and server, and what stands before a route is
+put together when the gateway starts.
+"""
 
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from aiohttp import hdrs, web
-from multidict import istr
 
-from app.api.body import defer_continue
-from app.api.middleware.cors import expose
-from app.api.routes import Route
-from app.api.state import CALL, REQUEST_ID_HEADER, SECURITY, SERVER_NAME, Handler, Middleware
-
-_LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{what}") for what in ("Limit", "Remaining", "Reset"))
-_EFFECTIVE_TIMEOUT = istr("X-Effective-Timeout")
+from app.api.headers import add_headers
+from app.api.request import Call, Handler, Request
+from app.api.route import UNKNOWN_ROUTE, Middleware, Route, guarded
+from app.door.scopes import Right
 
 
-def create_metrics_app(metrics: Handler, middlewares: Sequence[Middleware]) -> web.Application:
-    """`/metrics` alone, for a port that only those reach who may see it."""
-    app = web.Application(middlewares=middlewares)
-    app.router.add_get("/metrics", metrics)
-    return app
+class Application:
+    """Finds the route of each request, and hands it on through the middlewares; `stopping` answers end connections."""
 
+    def __init__(
+        self, routes: Sequence[Route], middlewares: Sequence[Middleware], *, stopping: Callable[[], bool]
+    ) -> None:
+        self.middlewares = middlewares
+        self.router = web.UrlDispatcher()
+        self._stopping = stopping
+        self._handlers: dict[web.AbstractRoute, Handler] = {}
+        for row in routes:
+            handler = guarded(row, middlewares)
+            for method in (row.method, hdrs.METH_HEAD) if row.method == hdrs.METH_GET else (row.method,):
+                self._handlers[self.router.add_route(method, row.path, cast(Any, row.handler))] = handler
+        self._nowhere = guarded(Route("*", UNKNOWN_ROUTE, Right.ANY, _nowhere), middlewares)
 
-def create_app(
-    routes: Sequence[Route], middlewares: Sequence[Middleware], *, stopping: Callable[[], bool]
-) -> web.Application:
-    """`stopping` tells whether answers should end their connections."""
-    app = web.Application(middlewares=middlewares)
-    app.add_routes([web.route(row.method, row.path, row.handler, expect_handler=defer_continue) for row in routes])
+    async def __call__(self, request: Request) -> web.StreamResponse:
+        match = await self.router.resolve(cast(Any, request))  # it reads path and method
+        request.match_info = match
+        request.add_headers = self._add_headers
+        return await self._handlers.get(match.route, self._nowhere)(request)
 
-    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-        """On every answer but those to what the HTTP parser refuses: these are made in `server`."""
-        headers = response.headers
-        headers[hdrs.SERVER] = SERVER_NAME
-        for name, value in SECURITY.items():
-            headers.setdefault(name, value)
-        headers.add(hdrs.VARY, hdrs.ORIGIN)
-        call = request[CALL]
-        headers[REQUEST_ID_HEADER] = call.request_id
-        if call.limit is not None:
-            headers[_LIMIT] = str(call.limit.limit)
-            headers[_REMAINING] = str(call.limit.remaining)
-            headers[_RESET] = str(call.limit.reset)
-        if call.allowed_origin is not None:
-            expose(response, call.allowed_origin)
-        if call.effective_timeout is not None:
-            headers[_EFFECTIVE_TIMEOUT] = str(call.effective_timeout)
-        if stopping():
+    def _add_headers(self, call: Call, response: web.StreamResponse) -> None:
+        add_headers(call, response)
+        if self._stopping():
             response.force_close()
-            headers[hdrs.CONNECTION] = "close"
+            response.headers[hdrs.CONNECTION] = "close"
 
-    app.on_response_prepare.append(add_headers)
-    return app
+
+async def _nowhere(request: Request) -> web.StreamResponse:
+    raise cast(Any, request.match_info).http_exception  # NotFound, or MethodNotAllowed with the methods that are

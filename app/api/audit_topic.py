@@ -1,14 +1,12 @@
 """The audit trail as a topic, which is there for administrators alone."""
 
-from aiohttp import web
-
-from app.api.state import CALL
+from app.api.request import Request
 from app.gateway.audit import AUDIT
 
 
-def asks_for_audit(request: web.Request) -> bool:
+def asks_for_audit(request: Request) -> bool:
     """Whether the trail is asked for by a key that may read it. For others it is hidden, as internal names are."""
-    identity = request[CALL].identity
+    identity = request.call.identity
     if identity.name is None or not identity.scopes.admin:
         return False
     match = request.match_info

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from app.api.state import CALL
+from app.api.request import Request
 from app.api.zstd import ZstdDecompressor, ZstdError
 from app.errors import BadRequest, DeadlineExceeded, PayloadTooLarge, RequestTooSlow, UnsupportedMediaType
 from app.resilience.budget import Lease
@@ -35,11 +35,7 @@ class Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-async def defer_continue(_request: web.Request) -> None:
-    """Leave `Expect: 100-continue` to `read_body`, which answers it only once the declared size is known to be fine."""
-
-
-async def read_body(request: web.Request, *, most: int, ndjson: bool = False) -> Body:
+async def read_body(request: Request, *, most: int, ndjson: bool = False) -> Body:
     """The body as sent, decompressed. The request's lease grows with it.
 
     Raises UnsupportedMediaType, PayloadTooLarge (before reading, where the length is declared), BadRequest (corrupt),
@@ -47,7 +43,7 @@ async def read_body(request: web.Request, *, most: int, ndjson: bool = False) ->
     """
     content_type = _content_type(request, ndjson=ndjson)
     decompressor = _decompressor(request)
-    lease = request[CALL].lease
+    lease = request.call.lease
     if (declared := request.content_length) is not None:
         if declared > most:
             raise _too_large(most)
@@ -59,7 +55,7 @@ async def read_body(request: web.Request, *, most: int, ndjson: bool = False) ->
     return Body(content_type, await inflate(decompressor(), data, most, lease))
 
 
-def _content_type(request: web.Request, *, ndjson: bool) -> str:
+def _content_type(request: Request, *, ndjson: bool) -> str:
     given = request.headers.get(hdrs.CONTENT_TYPE)
     if given is None or given == JSON:
         return JSON
@@ -69,7 +65,7 @@ def _content_type(request: web.Request, *, ndjson: bool) -> str:
     return request.content_type
 
 
-def _decompressor(request: web.Request) -> Callable[[], Decompressor] | None:
+def _decompressor(request: Request) -> Callable[[], Decompressor] | None:
     if hdrs.CONTENT_ENCODING not in request.headers:
         return None
     encoding = ", ".join(request.headers.getall(hdrs.CONTENT_ENCODING)).strip().lower()  # two lines are one list
@@ -85,17 +81,17 @@ def _decompressor(request: web.Request) -> Callable[[], Decompressor] | None:
     return known[encoding]
 
 
-def _say_continue(request: web.Request) -> None:
+def _say_continue(request: Request) -> None:
     if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(_CONTINUE)
 
 
-async def _read(request: web.Request, most: int, lease: Lease) -> bytes:
+async def _read(request: Request, most: int, lease: Lease) -> bytes:
     content = request.content
     try:
         if not content.is_eof():
             _say_continue(request)
-            return await request[CALL].deadline.run(_chunks(content, most, lease))
+            return await request.call.deadline.run(_chunks(content, most, lease))
         data = content.read_nowait()  # all of it is here: nothing to wait for
     except DeadlineExceeded:
         raise RequestTooSlow("the body did not arrive in time") from None

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, NoReturn
 
-from aiohttp import hdrs, web
-
 from app.api.handlers.catalog import Streams
 from app.api.handlers.consumers import Groups
 from app.api.handlers.events import Events
@@ -12,19 +10,13 @@ from app.api.handlers.messages import Messages
 from app.api.handlers.offsets import OffsetsOf
 from app.api.handlers.operations import Operations
 from app.api.handlers.tails import Tails
-from app.api.middleware.authorise import Rights
-from app.api.state import Handler
+from app.api.request import Request
+from app.api.route import Rights, Route
 from app.door.scopes import Right
 from app.errors import NotFound
 
-
-class Route(NamedTuple):
-    """One way in. `path` is a template such as `/streams/{stream}`."""
-
-    method: str
-    path: str
-    right: Right
-    handler: Handler
+METRICS = "/metrics"
+"""What has a port of its own, where one is set."""
 
 
 class Handlers(NamedTuple):
@@ -45,7 +37,7 @@ def routes(on: Handlers) -> Sequence[Route]:
         Route("GET", "/health", Right.ANY, on.operations.health),
         Route("GET", "/ready", Right.ANY, on.operations.ready),
         Route("GET", "/stats", Right.ANY, on.operations.stats),
-        Route("GET", "/metrics", Right.ANY, on.operations.metrics),
+        Route("GET", METRICS, Right.ANY, on.operations.metrics),
         Route("GET", "/openapi.json", Right.ANY, on.operations.openapi),
         Route("POST", "/messages", Right.PRODUCE, on.messages.send),
         Route("GET", "/messages", Right.CONSUME, on.messages.poll),
@@ -80,11 +72,10 @@ def without_admin(table: Sequence[Route]) -> Sequence[Route]:
     return [row._replace(handler=_elsewhere) if row.right is Right.ADMIN else row for row in table]
 
 
-async def _elsewhere(_request: web.Request) -> NoReturn:
+async def _elsewhere(_request: Request) -> NoReturn:
     raise NotFound("this is done at the administrators' port, which ADMIN_PORT sets")
 
 
 def rights(table: Iterable[Route]) -> Rights:
-    """What each route asks of a key; HEAD asks what GET does."""
-    asked = {(route.method, route.path): route.right for route in table}
-    return asked | {(hdrs.METH_HEAD, path): right for (method, path), right in asked.items() if method == hdrs.METH_GET}
+    """What each route asks of a key."""
+    return {(route.method, route.path): route.right for route in table}

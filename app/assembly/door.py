@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.api.middleware import Guards
-from app.api.middleware.authorise import Rights, authorise
+from app.api.middleware.authorise import authorise
 from app.api.middleware.cors import cors
 from app.api.middleware.identify import identify
 from app.api.middleware.limit import limit
@@ -73,14 +73,13 @@ class Guarded(NamedTuple):
     limiter: Limiter
 
 
-def make_guards(settings: Settings, guarded: Guarded, rights: Rights, metrics: Metrics) -> Guards:
+def make_guards(settings: Settings, guarded: Guarded, metrics: Metrics) -> Guards:
     """The middlewares that let requests in."""
     return Guards(
         cors(settings.origins, metrics.refused),
         identify(guarded.door.identify, settings.proxies, in_query=settings.api_key_in_query),
         limit(guarded.limiter, metrics, rps=settings.rate_limit_rps, burst=settings.rate_limit_burst),
         authorise(
-            rights,
             Attempts(time.monotonic),
             metrics,
             default=settings.default,

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from aiohttp import web
-
-from app.api.app import create_app, create_metrics_app
+from app.api.app import Application
 from app.api.charges import Charges
 from app.api.handlers.catalog import Streams
 from app.api.handlers.consumers import Groups
@@ -27,8 +25,9 @@ from app.api.middleware.trace import trace
 from app.api.openapi.document import document
 from app.api.openapi.operations import OPERATIONS
 from app.api.parsing.messages import Parser
-from app.api.routes import Handlers, Route, rights, routes, without_admin
-from app.api.state import Middleware
+from app.api.request import Request
+from app.api.route import Middleware, Route
+from app.api.routes import METRICS, Handlers, rights, routes, without_admin
 from app.assembly.core import Core, open_core
 from app.assembly.door import Guarded, make_guards, open_door, open_limiter
 from app.assembly.events import open_index
@@ -53,9 +52,9 @@ from app.telemetry.metrics import Metrics
 class Gateway:
     """A gateway whose parts are joined and whose log is open, or being opened."""
 
-    app: web.Application
-    admin_app: web.Application | None
-    metrics_app: web.Application
+    app: Application
+    admin_app: Application | None
+    metrics_app: Application
     log: Log
     health: Health
     consumer: Consumer
@@ -105,13 +104,14 @@ def _join(
         new_id=new_id,
         metrics=metrics,
         trail=core.trail,
-        door=make_guards(settings, guarded, rights(table), metrics),
+        door=make_guards(settings, guarded, metrics),
         timed=timed(deadlines, budget, longest=settings.operation_timeout_secs),
         traced=traced,
     )
+    app = partial(Application, stopping=lambda: core.health.stopping)
     return Gateway(
-        *_apps(settings, table, partial(create_app, middlewares=onion, stopping=lambda: core.health.stopping)),
-        create_metrics_app(operations.metrics, (request_id(new_id), errors)),
+        *_apps(settings, table, partial(app, middlewares=onion)),
+        app([row for row in table if row.path == METRICS], middlewares=(request_id(new_id), errors)),
         core.log,
         core.health,
         core.consumer,
@@ -124,8 +124,8 @@ def _join(
 
 
 def _apps(
-    settings: Settings, table: Sequence[Route], app: Callable[[Sequence[Route]], web.Application]
-) -> tuple[web.Application, web.Application | None]:
+    settings: Settings, table: Sequence[Route], app: Callable[[Sequence[Route]], Application]
+) -> tuple[Application, Application | None]:
     """For everybody, and for administrators where they have a port of their own."""
     if settings.admin_port:
         return app(without_admin(table)), app(table)
@@ -168,6 +168,6 @@ def _handlers(
     )
 
 
-def _whose(settings: Settings, guarded: Guarded) -> Callable[[web.Request], Identity]:
+def _whose(settings: Settings, guarded: Guarded) -> Callable[[Request], Identity]:
     """Whose a request is now, by the key it came with."""
     return lambda request: guarded.door.identify(presented(request, in_query=settings.api_key_in_query))

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from app.door.moments import Moments
 
@@ -10,7 +12,7 @@ _ROUNDING = 1e-9
 """Rounding must not take the last token away."""
 
 
-class Demand(NamedTuple):
+class Demand(Struct, frozen=True, gc=False):
     """What is asked of one bucket, which holds `size` tokens and fills by `rate` a second (more than 0).
 
     With `debt` a bucket that has a token left gives more than it holds, and fills from below nothing: so what is larger
@@ -24,7 +26,7 @@ class Demand(NamedTuple):
     debt: bool = False
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, frozen=True, gc=False):
     """What a caller is told: the bucket's size, whole tokens left, whole seconds until it is full again.
 
     `wait` is 0 for a demand that can be met, else the seconds until it could be.

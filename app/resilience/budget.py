@@ -30,6 +30,8 @@ class ByteBudget:
 class Lease:
     """What one request has taken of the budget; `release` gives all of it back."""
 
+    __slots__ = ("_budget", "_size")
+
     def __init__(self, budget: ByteBudget) -> None:
         self._budget = budget
         self._size = 0

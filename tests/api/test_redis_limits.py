@@ -88,7 +88,7 @@ async def test_debts_are_paid_off_and_of_several_demands_all_are_met_or_none(red
         many, few = Demand("many", 0.01, 10, debt=True), Demand("few", 0.01, 1, debt=True)
         assert [v.wait for v in await limits.take_all(many, few)] == [0, 0]
         assert [v.wait > 0 for v in await limits.take_all(many, few)] == [False, True]
-        assert (await one(limits, *many)).remaining == 8
+        assert (await one(limits, "many", 0.01, 10, debt=True)).remaining == 8
 
 
 async def test_two_gateways_have_one_limit(redis, start):

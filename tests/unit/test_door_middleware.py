@@ -1,17 +1,17 @@
 """`identify` and `authorise` alone, with a clock that is put forward by hand."""
 
-from collections.abc import Mapping
-
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientSession, web
 
 from app.addresses import TrustedProxies
+from app.api.app import Application
 from app.api.middleware.authorise import authorise
 from app.api.middleware.errors import errors
 from app.api.middleware.identify import identify
 from app.api.middleware.request_id import request_id
-from app.api.state import CALL
+from app.api.request import Request
+from app.api.route import Route
+from app.api.wire.server import GatewayRunner
 from app.door.attempts import Attempts
 from app.door.keyring import Keyring
 from app.door.keys import Key, digest
@@ -38,27 +38,30 @@ def clock():
 async def client(clock):
     """What stands behind the door tells whose request reached it."""
 
-    async def whose(request: web.Request) -> web.Response:
-        return web.Response(text=str(request[CALL].identity.name))
+    async def whose(request: Request) -> web.Response:
+        return web.Response(text=str(request.call.identity.name))
 
     keyring = Keyring(clock)
     keyring.replace([Key("shop", (digest("s").hex(),), ("produce:a.b",))])
-    rights: Mapping[tuple[str, str], Right] = {("GET", "/"): Right.ANY, ("GET", "/default"): Right.PRODUCE}
-    app = web.Application(
-        middlewares=[
+    app = Application(
+        [Route("GET", "/", Right.ANY, whose), Route("GET", "/default", Right.PRODUCE, whose)],
+        [
             request_id(lambda: "id"),
             errors,
             identify(keyring.identify, TrustedProxies(), in_query=False),
-            authorise(rights, Attempts(clock), Metrics(), default=TopicName.create("a", "b"), without_key={"/default"}),
-        ]
+            authorise(Attempts(clock), Metrics(), default=TopicName.create("a", "b"), without_key={"/default"}),
+        ],
+        stopping=lambda: False,
     )
-    app.router.add_get("/", whose)
-    app.router.add_get("/default", whose)
-    async with TestClient(TestServer(app)) as client:
+    runner = GatewayRunner(app, new_id=lambda: "id", shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
         yield client
+    await runner.cleanup()
 
 
-async def ask(client: TestClient, key: str, path: str = "/") -> tuple[int, str | None]:
+async def ask(client: ClientSession, key: str, path: str = "/") -> tuple[int, str | None]:
     async with client.get(path, headers={"X-API-Key": key}) as answer:
         return answer.status, answer.headers.get("Retry-After")
 

@@ -90,7 +90,7 @@ def test_of_several_demands_all_are_met_or_none(limiter):
     many, few = Demand("many", 1, 10, debt=True), Demand("few", 1, 1, debt=True)
     assert [v.wait for v in said(limiter.take_all(many, few))] == [0, 0]
     assert [v.wait > 0 for v in said(limiter.take_all(many, few))] == [False, True]
-    assert one(limiter, *many).remaining == 8
+    assert one(limiter, "many", 1, 10, debt=True).remaining == 8
 
 
 def test_one_who_is_not_full_is_never_forgotten_for_want_of_room(clock):

@@ -7,8 +7,8 @@ from aiohttp import hdrs, web
 from app.api.feeds.line import Line
 from app.api.feeds.tailed import comment, event_of, failure
 from app.api.parsing.tails import places
+from app.api.request import Request
 from app.api.responses import error_body
-from app.api.state import CALL
 from app.errors import ShuttingDown, SluiceError
 from app.gateway.live.page import Item
 from app.gateway.live.tail import Tail
@@ -26,7 +26,7 @@ class EventStream:
     transport: Transport = "sse"
     acknowledged = False
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: Request) -> None:
         self._request = request
         self._response = web.StreamResponse(headers=HEADERS)
         self._positions: dict[int, int] = {}
@@ -63,7 +63,7 @@ class EventStream:
 
     async def end(self, error: SluiceError, tail: Tail) -> None:
         if not isinstance(error, ShuttingDown):
-            await self.line.write(failure(error_body(error, self._request[CALL].request_id, outcome=None)))
+            await self.line.write(failure(error_body(error, self._request.call.request_id, outcome=None)))
         await self.line.finish(tail.over)
 
     async def close(self) -> None:

@@ -8,8 +8,8 @@ from aiohttp import HttpVersion11, WSMsgType, hdrs, web
 
 from app.api.feeds.line import Line
 from app.api.parsing.tails import ack_of
+from app.api.request import Request, asks_for_websocket
 from app.api.responses import error_body, json_bytes
-from app.api.state import CALL, asks_for_websocket
 from app.errors import (
     BadRequest,
     Forbidden,
@@ -52,7 +52,7 @@ class BadFrame(BadRequest):
         self.close = close
 
 
-def asks_for_socket(request: web.Request) -> bool:
+def asks_for_socket(request: Request) -> bool:
     """HTTP/1.0 knows no upgrade (RFC 9110, 7.8), and HEAD wants none."""
     if request.method != hdrs.METH_GET or request.version < HttpVersion11:
         return False
@@ -65,7 +65,7 @@ class Socket:
     transport: Transport = "websocket"
     acknowledged = True
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: Request) -> None:
         self._request = request
         # Not compressed: each would hold a compressor. Never waits by itself: that is for `Line`.
         self._socket = web.WebSocketResponse(
@@ -96,7 +96,7 @@ class Socket:
 
     async def end(self, error: SluiceError, tail: Tail) -> None:
         if not isinstance(error, ShuttingDown):
-            body = error_body(error, self._request[CALL].request_id, outcome=None)
+            body = error_body(error, self._request.call.request_id, outcome=None)
             await self._socket.send_frame(json_bytes(body), WSMsgType.TEXT)
         reason = error.message.encode()[:_LONGEST_REASON].decode(errors="ignore").encode()
         await self._socket.close(code=_code(error), message=reason, drain=False)

@@ -4,8 +4,8 @@ from typing import Any
 
 from aiohttp import web
 
+from app.api.request import Request
 from app.api.responses import json_response
-from app.api.state import CALL
 from app.gateway.consumers import ConsumerGroup, Consumers
 from app.group import Member, Partition
 from app.names import TopicName
@@ -17,13 +17,13 @@ class Groups:
     def __init__(self, consumers: Consumers) -> None:
         self._consumers = consumers
 
-    async def list(self, request: web.Request) -> web.Response:
-        call = request[CALL]
+    async def list(self, request: Request) -> web.Response:
+        call = request.call
         groups = await call.deadline.run(self._consumers.all(call.identity.scopes))
         return json_response([{**_head(group), "members": len(group.members)} for group in groups])
 
-    async def show(self, request: web.Request) -> web.Response:
-        call = request[CALL]
+    async def show(self, request: Request) -> web.Response:
+        call = request.call
         work = self._consumers.one(request.match_info["group"], call.identity.scopes)
         group = await call.deadline.run(work)
         partitions = [

@@ -10,8 +10,8 @@ from app.api.charges import Charges
 from app.api.handlers.messages import follow, origin_of
 from app.api.parsing import events as parsing
 from app.api.parsing.messages import Parser
+from app.api.request import Call, Request
 from app.api.responses import error_response, json_response
-from app.api.state import CALL, Call
 from app.errors import NotFound, Unavailable
 from app.event import EPOCH
 from app.event_index import Count, EventIndex
@@ -42,8 +42,8 @@ class Events:
         self._most_bytes = most_bytes
         self._charges = charges
 
-    async def post(self, request: web.Request) -> web.Response:
-        index, call = self._on(), request[CALL]
+    async def post(self, request: Request) -> web.Response:
+        index, call = self._on(), request.call
         body = await read_body(request, most=self._most_bytes)
         message = self._parser.plain(body.data)
         follow([message])
@@ -58,8 +58,8 @@ class Events:
             value, status = await _stored(index, event.id, call) or value, HTTPStatus.OK
         return _json(value, status=status, location=f"/events/{event.id}")
 
-    async def find(self, request: web.Request) -> web.Response:
-        index, call = self._on(), request[CALL]
+    async def find(self, request: Request) -> web.Response:
+        index, call = self._on(), request.call
         query = parsing.events_query(request.query)
         found, lag = await index.find(query, call.identity.scopes.readable, call.deadline)
         page = found[: query.limit]
@@ -69,8 +69,8 @@ class Events:
             response.headers[hdrs.LINK] = f'<{request.rel_url.update_query(cursor=cursor)}>; rel="next"'
         return response
 
-    async def show(self, request: web.Request) -> web.Response:
-        index, call = self._on(), request[CALL]
+    async def show(self, request: Request) -> web.Response:
+        index, call = self._on(), request.call
         event_id = request.match_info["event_id"].lower()
         value, lag = await index.get(event_id, call.identity.scopes.readable, call.deadline)
         if value is None:
@@ -78,8 +78,8 @@ class Events:
             return _lagging(error_response(missing, call.request_id), lag)
         return _json(value, lag=lag)
 
-    async def summary(self, request: web.Request) -> web.Response:
-        index, call = self._on(), request[CALL]
+    async def summary(self, request: Request) -> web.Response:
+        index, call = self._on(), request.call
         query, bucket = parsing.summary_query(request.query)
         counts, lag = await index.count(query, bucket, call.identity.scopes.readable, call.deadline)
         response = json_response([_shown(count) for count in counts])

@@ -11,7 +11,7 @@ from app.api.body import NDJSON, read_body
 from app.api.charges import Charges
 from app.api.parsing import messages as parsing
 from app.api.polled import polled
-from app.api.state import CALL
+from app.api.request import Request
 from app.errors import SluiceError
 from app.gateway.audit import AUDIT
 from app.gateway.consumer import Consumer
@@ -56,16 +56,16 @@ class Messages:
         self._charges = charges
         self._used = used
 
-    async def send(self, request: web.Request) -> web.Response:
+    async def send(self, request: Request) -> web.Response:
         topic = self._topic(request)
         body = await read_body(request, most=self._bounds.body)
         message = self._parser.send(body.data)
         follow([message])
-        await self._charges.take(request[CALL], events=1, size=len(body.data))
-        [outcome] = await self._producer.send(topic, [message], origin_of(request), request[CALL].deadline)
+        await self._charges.take(request.call, events=1, size=len(body.data))
+        [outcome] = await self._producer.send(topic, [message], origin_of(request), request.call.deadline)
         return responses.sent_one(topic, message, outcome)
 
-    async def send_batch(self, request: web.Request) -> web.Response:
+    async def send_batch(self, request: Request) -> web.Response:
         topic = self._topic(request)
         partial = parsing.wants_partial(request.query)
         body = await read_body(request, most=self._bounds.body, ndjson=True)
@@ -75,28 +75,28 @@ class Messages:
         if len(good) < len(items) and not (partial and good):
             raise parsing.refused_batch(items)
         follow(good)
-        await self._charges.take(request[CALL], events=len(good), size=len(body.data))
-        sent = await self._producer.send(topic, good, origin_of(request), request[CALL].deadline, partial=partial)
+        await self._charges.take(request.call, events=len(good), size=len(body.data))
+        sent = await self._producer.send(topic, good, origin_of(request), request.call.deadline, partial=partial)
         outcomes = sent if len(good) == len(items) else _in_place(items, sent)
         return responses.sent_many(topic, items, outcomes)
 
-    async def poll(self, request: web.Request) -> web.Response:
+    async def poll(self, request: Request) -> web.Response:
         topic = AUDIT if asks_for_audit(request) else self._topic(request)
         poll = parsing.poll_query(request.query, most=self._bounds.page)
-        call = request[CALL]
+        call = request.call
         delivery = call.delivery = await self._consumer.poll(topic, poll, call.deadline)
         return polled(poll.partition, delivery.fetched)
 
-    def _topic(self, request: web.Request) -> TopicName:
+    def _topic(self, request: Request) -> TopicName:
         match = request.match_info
         topic = TopicName.address(match["stream"], match["topic"]) if match else self._default
         self._used(topic.full)
         return topic
 
 
-def origin_of(request: web.Request) -> Origin:
+def origin_of(request: Request) -> Origin:
     """Where the request says that it comes from."""
-    call = request[CALL]
+    call = request.call
     given = call.traceparent or request.headers.get(TRACEPARENT)
     return Origin(call.request_id, given if given and is_traceparent(given) else None)
 

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from app.api.body import read_body
 from app.api.parsing import offsets as parsing
+from app.api.request import Request, topic_of
 from app.api.responses import json_response
-from app.api.state import CALL, topic_of
 from app.gateway.offsets import Offsets, PartitionOffset
 
 
@@ -20,20 +20,20 @@ class OffsetsOf:
         self._offsets = offsets
         self._most_bytes = most_bytes
 
-    async def show(self, request: web.Request) -> web.Response:
+    async def show(self, request: Request) -> web.Response:
         consumer = parsing.consumer_query(request.query)
-        found = await request[CALL].deadline.run(self._offsets.show(topic_of(request), consumer))
+        found = await request.call.deadline.run(self._offsets.show(topic_of(request), consumer))
         return _answer(consumer, found)
 
-    async def set(self, request: web.Request) -> web.Response:
+    async def set(self, request: Request) -> web.Response:
         asked = parsing.offsets_query(request.query)
         wanted = parsing.offsets_wanted((await read_body(request, most=self._most_bytes)).data)
         work = self._offsets.set(topic_of(request), asked.consumer_id, wanted, dry_run=asked.dry_run)
-        return _answer(asked.consumer_id, await request[CALL].deadline.run(work))
+        return _answer(asked.consumer_id, await request.call.deadline.run(work))
 
-    async def forget(self, request: web.Request) -> web.Response:
+    async def forget(self, request: Request) -> web.Response:
         consumer = parsing.consumer_query(request.query)
-        await request[CALL].deadline.run(self._offsets.forget(topic_of(request), consumer))
+        await request.call.deadline.run(self._offsets.forget(topic_of(request), consumer))
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
 

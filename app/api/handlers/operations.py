@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from aiohttp import hdrs, web
 
+from app.api.request import Request
 from app.api.responses import json_response, time_text
 from app.deadline import Clock
 from app.gateway.health import Health
@@ -42,7 +43,7 @@ class Operations:
         self._document = document
         self._described: _Described | None = None
 
-    async def health(self, _request: web.Request) -> web.Response:
+    async def health(self, _request: Request) -> web.Response:
         health = self._health
         return json_response(
             {
@@ -59,10 +60,10 @@ class Operations:
             }
         )
 
-    async def ready(self, _request: web.Request) -> web.Response:
+    async def ready(self, _request: Request) -> web.Response:
         return web.Response(status=HTTPStatus.OK if self._health.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
-    async def stats(self, _request: web.Request) -> web.Response:
+    async def stats(self, _request: Request) -> web.Response:
         found = self._stats.snapshot()
         totals = found.totals
         return json_response(
@@ -77,11 +78,11 @@ class Operations:
             }
         )
 
-    async def metrics(self, request: web.Request) -> web.Response:
+    async def metrics(self, request: Request) -> web.Response:
         body, content_type = await self._metrics.expose(request.headers.get(hdrs.ACCEPT, ""))
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
-    async def openapi(self, request: web.Request) -> web.Response:
+    async def openapi(self, request: Request) -> web.Response:
         described = self._described
         if described is None:
             described = self._described = await asyncio.to_thread(_Described.of, self._document)

@@ -12,7 +12,7 @@ from app.api.feeds.event_stream import EVENT_STREAM, HEADERS, EventStream
 from app.api.feeds.line import Line
 from app.api.feeds.socket import Socket, asks_for_socket
 from app.api.parsing.tails import LAST_EVENT_ID, tail_query
-from app.api.state import CALL, topic_of
+from app.api.request import Request, topic_of
 from app.deadline import Clock
 from app.door.keyring import Identity
 from app.door.scopes import Right
@@ -69,28 +69,26 @@ class Voice(Protocol):
 class Tails:
     """Handlers for live feeds; `whose` tells by its key whose a request is now."""
 
-    def __init__(
-        self, live: Live, metrics: TailMetrics, whose: Callable[[web.Request], Identity], *, clock: Clock
-    ) -> None:
+    def __init__(self, live: Live, metrics: TailMetrics, whose: Callable[[Request], Identity], *, clock: Clock) -> None:
         self._live = live
         self._clock = clock
         self._whose = whose
         self._metrics = metrics
 
-    async def tail(self, request: web.Request) -> web.StreamResponse:
+    async def tail(self, request: Request) -> web.StreamResponse:
         topic = AUDIT if asks_for_audit(request) else topic_of(request)
         ask = tail_query(request.query, request.headers.get(LAST_EVENT_ID))
         socket = asks_for_socket(request)
         if not socket:
             _check_accepted(request.headers.getall(hdrs.ACCEPT, ()))
-        start = await request[CALL].deadline.run(self._live.start(topic, ask))
+        start = await request.call.deadline.run(self._live.start(topic, ask))
         if request.method == hdrs.METH_HEAD:
             return web.Response(headers=HEADERS)
         voice: Voice = Socket(request) if socket else EventStream(request)
         async with AsyncExitStack() as stack:
             opening = stack.enter_async_context(self._live.open(topic, ask, start))
-            tail = await request[CALL].deadline.run(opening)
-            request[CALL].effective_timeout = None  # that was for getting here: a tail has none
+            tail = await request.call.deadline.run(opening)
+            request.call.effective_timeout = None  # that was for getting here: a tail has none
             response = await voice.begin(tail)
             try:
                 with self._metrics.listening(voice.transport), self._watched(request, tail):
@@ -99,7 +97,7 @@ class Tails:
                 await voice.close()
         return response
 
-    async def _tell_all(self, request: web.Request, voice: Voice, topic: TopicName, ask: Ask, tail: Tail) -> None:
+    async def _tell_all(self, request: Request, voice: Voice, topic: TopicName, ask: Ask, tail: Tail) -> None:
         voice.line.when_lost(tail.leave)
         try:
             try:
@@ -117,7 +115,7 @@ class Tails:
         except ConnectionError:
             return
 
-    async def _tell(self, request: web.Request, voice: Voice, topic: TopicName, ask: Ask, tail: Tail) -> None:
+    async def _tell(self, request: Request, voice: Voice, topic: TopicName, ask: Ask, tail: Tail) -> None:
         page = await tail.next()
         if page is None:
             self._check_key(request, topic)
@@ -132,9 +130,9 @@ class Tails:
             tail.told(page)
 
     @contextmanager
-    def _watched(self, request: web.Request, tail: Tail) -> Iterator[None]:
+    def _watched(self, request: Request, tail: Tail) -> Iterator[None]:
         """The tail is roused when its key expires."""
-        key = request[CALL].identity.key
+        key = request.call.identity.key
         if key is None or key.expires_at is None:
             yield
             return
@@ -145,9 +143,9 @@ class Tails:
         finally:
             timer.cancel()
 
-    def _check_key(self, request: web.Request, topic: TopicName) -> None:
+    def _check_key(self, request: Request, topic: TopicName) -> None:
         """A key may end while a tail goes on. Raises Unauthorized, Forbidden."""
-        if request[CALL].identity.name is None:
+        if request.call.identity.name is None:
             return
         now = self._whose(request)
         if now.refused:

@@ -8,7 +8,7 @@ from app.api.middleware.compression import compression
 from app.api.middleware.errors import errors
 from app.api.middleware.observe import observe
 from app.api.middleware.request_id import request_id
-from app.api.state import Middleware
+from app.api.route import Middleware
 from app.gateway.audit import Audit
 from app.telemetry.metrics import Metrics
 

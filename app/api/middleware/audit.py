@@ -6,7 +6,8 @@ import msgspec
 from aiohttp import web
 
 from app.api.parsing.offsets import offsets_query
-from app.api.state import CALL, Handler, Middleware
+from app.api.request import Handler, Request
+from app.api.route import Middleware, Route
 from app.gateway.audit import Audit, Who
 
 _TOPIC = "/streams/{stream}/topics/{topic}"
@@ -27,17 +28,22 @@ _OFFSETS = "offsets."
 def audit(trail: Audit) -> Middleware:
     """The middleware. It stands outside `errors`, to see every answer as the client does."""
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await handler(request)
-        if request.method != "GET" and (action := CHANGES.get((request.method, request[CALL].route))):
+    def middleware(handler: Handler, route: Route) -> Handler:
+        action = CHANGES.get((route.method, route.path))
+        if action is None:
+            return handler
+
+        async def handle(request: Request) -> web.StreamResponse:
+            response = await handler(request)
             _tell(trail, action, request, response)
-        return response
+            return response
+
+        return handle
 
     return middleware
 
 
-def _tell(trail: Audit, action: str, request: web.Request, response: web.StreamResponse) -> None:
+def _tell(trail: Audit, action: str, request: Request, response: web.StreamResponse) -> None:
     """What was changed, may have been (5xx), or was forbidden. Any other refusal changed nothing and is not told."""
     done = response.status < 400
     if not done and response.status < 500 and response.status != 403:
@@ -50,7 +56,7 @@ def _tell(trail: Audit, action: str, request: web.Request, response: web.StreamR
         resource["consumer_id"] = asked.consumer_id
     answer = _answer(response)
     told = {"outcome": "done", "after": answer} if done else {"outcome": answer["error"], "after": None}
-    call = request[CALL]
+    call = request.call
     who = Who(call.identity.name, call.address, call.request_id)
     tell = trail.tell_refused if response.status == 403 else trail.tell
     tell(action, {"resource": resource, **told}, who)

@@ -6,55 +6,49 @@ from typing import NoReturn
 from aiohttp import web
 
 from app.addresses import network_of
-from app.api.state import CALL, Call, Handler, Middleware
+from app.api.request import Handler, Request
+from app.api.route import Middleware, Route
 from app.door.attempts import Attempts
 from app.door.keyring import ANYBODY, Refused
-from app.door.scopes import Right
 from app.errors import Forbidden, TooManyRequests, Unauthorized
 from app.names import TopicName
 from app.telemetry.metrics import Metrics
 
-Rights = Mapping[tuple[str, str], Right]
-"""What each route asks of a key, by method and the route's template."""
 
-
-def authorise(
-    rights: Rights, attempts: Attempts, metrics: Metrics, *, default: TopicName, without_key: Collection[str]
-) -> Middleware:
+def authorise(attempts: Attempts, metrics: Metrics, *, default: TopicName, without_key: Collection[str]) -> Middleware:
     """The middleware. `default` is the topic of paths that name none; `without_key` has paths as they are on the wire.
 
     Paths and methods that don't exist need a valid key, too: nobody else learns which do.
     """
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        call = request[CALL]
-        if request.rel_url.raw_path in without_key:
-            call.identity = ANYBODY
-            return await handler(request)
-        identity = call.identity
-        try:
-            if identity.refused:
-                refuse(identity.refused, request)
-            check(call, request)
-            return await handler(request)
-        except Forbidden:
-            metrics.refused("forbidden", identity.name)
-            raise
+    def middleware(handler: Handler, route: Route) -> Handler:
+        right = route.right
 
-    def refuse(refused: Refused, request: web.Request) -> NoReturn:
-        wait = 0.0 if refused.reason == "missing" else attempts.wrong_key(network_of(request[CALL].address))
+        async def handle(request: Request) -> web.StreamResponse:
+            call = request.call
+            if request.rel_url.raw_path in without_key:
+                call.identity = ANYBODY
+                return await handler(request)
+            identity = call.identity
+            try:
+                if identity.refused:
+                    refuse(identity.refused, call.address)
+                if identity.scopes.permit(right, *_place(request.match_info, default)):
+                    return await handler(request)
+                raise Forbidden("this API key does not have the right to do this")  # noqa: TRY301  # told of below
+            except Forbidden:
+                metrics.refused("forbidden", identity.name)
+                raise
+
+        return handle
+
+    def refuse(refused: Refused, address: str) -> NoReturn:
+        wait = 0.0 if refused.reason == "missing" else attempts.wrong_key(network_of(address))
         if wait:
             metrics.refused("too_many_wrong")
             raise TooManyRequests("too many invalid API keys came from this address", retry_after=wait)
         metrics.refused(*refused)
         raise Unauthorized("API key required" if refused.reason == "missing" else "Invalid API key")
-
-    def check(call: Call, request: web.Request) -> None:
-        path = request.match_info
-        right = Right.ANY if path.http_exception else rights[request.method, call.route]
-        if not call.identity.scopes.permit(right, *_place(path, default)):
-            raise Forbidden("this API key does not have the right to do this")
 
     return middleware
 

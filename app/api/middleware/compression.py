@@ -7,7 +7,8 @@ from collections.abc import Callable
 from aiohttp import hdrs, web
 
 from app.api import zstd
-from app.api.state import Handler
+from app.api.request import Handler, Request
+from app.api.route import Route
 
 _SMALLEST = 1024
 _LARGE = 64 * 1024
@@ -30,21 +31,28 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "gzip": _gzip, "
 """In our order of preference."""
 
 
-@web.middleware
-async def compression(request: web.Request, handler: Handler) -> web.StreamResponse:
-    response = await handler(request)
-    body = getattr(response, "body", None)
-    if not isinstance(body, bytes) or len(body) <= _SMALLEST:
+def compression(handler: Handler, _route: Route) -> Handler:
+    """The middleware."""
+
+    async def handle(request: Request) -> web.StreamResponse:
+        response = await handler(request)
+        body = getattr(response, "body", None)
+        if isinstance(body, bytes) and len(body) > _SMALLEST and isinstance(response, web.Response):
+            await _compress(request, response, body)
         return response
-    if not isinstance(response, web.Response) or hdrs.CONTENT_ENCODING in response.headers:
-        return response
+
+    return handle
+
+
+async def _compress(request: Request, response: web.Response, body: bytes) -> None:
+    if hdrs.CONTENT_ENCODING in response.headers:
+        return
     response.headers.add(hdrs.VARY, hdrs.ACCEPT_ENCODING)
     chosen = negotiate(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
     if chosen is not None:
         encode = ENCODERS[chosen]
         response.body = await asyncio.to_thread(encode, body) if len(body) > _LARGE else encode(body)
         response.headers[hdrs.CONTENT_ENCODING] = chosen
-    return response
 
 
 def negotiate(accept: str) -> str | None:

@@ -4,11 +4,12 @@ A preflight is answered here, before limit and keys: browsers send it without ei
 travel in a header of their own.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from aiohttp import hdrs, web
 
-from app.api.state import CALL, Handler, Middleware, asks_for_websocket
+from app.api.request import Handler, Request, asks_for_websocket
+from app.api.route import Middleware, Route
 from app.errors import Forbidden
 
 ANY = "*"
@@ -17,10 +18,6 @@ _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _ASKED = (
     "Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
     "Prefer, traceparent, X-API-Key, X-Request-Id, X-Request-Timeout"
-)
-_EXPOSED = (
-    "ETag, Link, Location, Retry-After, X-Effective-Timeout, X-Index-Lag, X-RateLimit-Limit, X-RateLimit-Remaining, "
-    "X-RateLimit-Reset, X-Request-Id"
 )
 
 
@@ -31,28 +28,25 @@ def cors(origins: Collection[str], refused: Callable[[str], None]) -> Middleware
     """
     everybody = ANY in origins
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None:
-            return await handler(request)
+    def middleware(handler: Handler, _route: Route) -> Handler:
+        def handle(request: Request) -> Awaitable[web.StreamResponse]:
+            origin = request.headers.get(hdrs.ORIGIN)
+            return handler(request) if origin is None else from_page(request, origin, handler)
+
+        return handle
+
+    async def from_page(request: Request, origin: str, handler: Handler) -> web.StreamResponse:
         known = everybody or origin in origins
         if not known and asks_for_websocket(request.headers):
             refused("origin")
             raise Forbidden("web pages of this origin may not open a WebSocket here")
         if known:
-            request[CALL].allowed_origin = ANY if everybody else origin
+            request.call.allowed_origin = ANY if everybody else origin
         if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
             return _preflight() if known else web.Response(status=204)
         return await handler(request)
 
     return middleware
-
-
-def expose(response: web.StreamResponse, allowed_origin: str) -> None:
-    """Let the page at this origin read the answer."""
-    response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = allowed_origin
-    response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
 
 
 def _preflight() -> web.Response:

@@ -3,7 +3,8 @@
 from aiohttp import web
 from multidict import istr
 
-from app.api.state import CALL, Handler, Middleware
+from app.api.request import Handler, Request
+from app.api.route import Middleware, Route
 from app.deadline import Deadlines
 from app.resilience.budget import ByteBudget
 from app.telemetry.logs import get_logger
@@ -18,20 +19,22 @@ _log = get_logger(__name__)
 def deadlines(all_deadlines: Deadlines, budget: ByteBudget, *, longest: float) -> Middleware:
     """The middleware; `longest` is the deadline in seconds of a request that asks for none."""
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        call = request[CALL]
-        seconds = longest
-        if (given := request.headers.get(HEADER)) is not None:
-            seconds = min(longest, _asked(given) or longest)
-            call.effective_timeout = round(seconds * 1000)
-        deadline = call.deadline = all_deadlines.start(seconds)
-        lease = call.lease = budget.lease()
-        try:
-            return await handler(request)
-        finally:
-            all_deadlines.end(deadline)
-            lease.release()
+    def middleware(handler: Handler, _route: Route) -> Handler:
+        async def handle(request: Request) -> web.StreamResponse:
+            call = request.call
+            seconds = longest
+            if (given := request.headers.get(HEADER)) is not None:
+                seconds = min(longest, _asked(given) or longest)
+                call.effective_timeout = round(seconds * 1000)
+            deadline = call.deadline = all_deadlines.start(seconds)
+            lease = call.lease = budget.lease()
+            try:
+                return await handler(request)
+            finally:
+                all_deadlines.end(deadline)
+                lease.release()
+
+        return handle
 
     return middleware
 

@@ -2,8 +2,9 @@
 
 from aiohttp import hdrs, web
 
+from app.api.request import Handler, Request, client_gone
 from app.api.responses import error_response
-from app.api.state import CALL, Handler, carries_events, client_gone
+from app.api.route import Route
 from app.errors import (
     NOT_WRITTEN,
     UNKNOWN,
@@ -19,22 +20,26 @@ from app.telemetry.logs import get_logger
 _log = get_logger(__name__)
 
 
-@web.middleware
-async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except SluiceError as error:
-        return _answer(request, error, error.outcome)
-    except web.HTTPException as raised:
-        response = _answer(request, framework_error(raised.status, raised.reason), NOT_WRITTEN)
-        if hdrs.ALLOW in raised.headers:
-            response.headers[hdrs.ALLOW] = raised.headers[hdrs.ALLOW]
-        return response
-    except Exception as error:
-        if isinstance(error, ConnectionError) and client_gone(request):
-            raise
-        _log.exception("internal error", method=request.method, path=request.path)
-        return _answer(request, SluiceError("an internal error; its request id is in the log"), UNKNOWN)
+def errors(handler: Handler, _route: Route) -> Handler:
+    """The middleware."""
+
+    async def handle(request: Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except SluiceError as error:
+            return _answer(request, error, error.outcome)
+        except web.HTTPException as raised:
+            response = _answer(request, framework_error(raised.status, raised.reason), NOT_WRITTEN)
+            if hdrs.ALLOW in raised.headers:
+                response.headers[hdrs.ALLOW] = raised.headers[hdrs.ALLOW]
+            return response
+        except Exception as error:
+            if isinstance(error, ConnectionError) and client_gone(request):
+                raise
+            _log.exception("internal error", method=request.method, path=request.path)
+            return _answer(request, SluiceError("an internal error; its request id is in the log"), UNKNOWN)
+
+    return handle
 
 
 def framework_error(status: int, reason: str) -> SluiceError:
@@ -49,6 +54,11 @@ def framework_error(status: int, reason: str) -> SluiceError:
     return BadRequest(reason) if status < 500 else SluiceError("an internal error; its request id is in the log")
 
 
-def _answer(request: web.Request, error: SluiceError, outcome: OutcomeName) -> web.Response:
+def _answer(request: Request, error: SluiceError, outcome: OutcomeName) -> web.Response:
     told = outcome if carries_events(request.method, request.path) else None
-    return error_response(error, request[CALL].request_id, outcome=told)
+    return error_response(error, request.call.request_id, outcome=told)
+
+
+def carries_events(method: str, path: str) -> bool:
+    """Whether a failure of this request has to say what became of the records."""
+    return method == "POST" and path.endswith(("/messages", "/messages/batch", "/events"))

@@ -1,10 +1,13 @@
 """Finds out whose request it is, by its key, and from where. Refuses nobody: that comes behind the rate limit."""
 
+from collections.abc import Awaitable, Collection
+
 from aiohttp import hdrs, web
 from multidict import istr
 
 from app.addresses import TrustedProxies
-from app.api.state import CALL, Handler, Middleware
+from app.api.request import Handler, Request
+from app.api.route import Middleware, Route
 from app.door.keyring import Identify
 
 HEADER = istr("X-API-Key")
@@ -15,29 +18,37 @@ REAL_IP = istr("X-Real-IP")
 
 def identify(whose: Identify, proxies: TrustedProxies, *, in_query: bool) -> Middleware:
     """The middleware. `whose` says it by the keys presented; `in_query` whether `?api_key=` is taken, too."""
+    behind_proxies = bool(proxies)
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        call, headers = request[CALL], request.headers
-        call.identity = whose(presented(request, in_query=in_query))
-        peer = request.remote or ""
-        if proxies:
-            peer = proxies.client(peer, headers.getall(FORWARDED_FOR, ()), headers.get(REAL_IP))
-        call.address = peer
-        return await handler(request)
+    def middleware(handler: Handler, _route: Route) -> Handler:
+        def handle(request: Request) -> Awaitable[web.StreamResponse]:
+            call = request.call
+            call.identity = whose(presented(request, in_query=in_query))
+            peer = request.remote or ""
+            if behind_proxies:
+                headers = request.headers
+                peer = proxies.client(peer, headers.getall(FORWARDED_FOR, ()), headers.get(REAL_IP))
+            call.address = peer
+            return handler(request)
+
+        return handle
 
     return middleware
 
 
-def presented(request: web.Request, *, in_query: bool) -> set[str]:
+def presented(request: web.BaseRequest, *, in_query: bool) -> Collection[str]:
     """Every key the request names, wherever it does."""
     headers = request.headers
-    keys = set(headers.getall(HEADER, ()))
-    for credentials in headers.getall(hdrs.AUTHORIZATION, ()):
+    keys = headers.getall(HEADER, ())
+    bearers = headers.getall(hdrs.AUTHORIZATION, ())
+    if len(keys) == 1 and keys[0] and not bearers and not in_query:  # as nearly always
+        return keys
+    found = set(keys)
+    for credentials in bearers:
         scheme, _, token = credentials.partition(" ")
         if scheme.lower() == "bearer":
-            keys.add(token.strip())
+            found.add(token.strip())
     if in_query:
-        keys.update(request.query.getall(QUERY, ()))
-    keys.discard("")
-    return keys
+        found.update(request.query.getall(QUERY, ()))
+    found.discard("")
+    return found

@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from app.api.state import CALL, Handler, Middleware, caller_of
+from app.api.request import Handler, Request, caller_of
+from app.api.route import Middleware, Route
 from app.door.keys import Key
 from app.door.limits import Demand, Limiter
 from app.errors import TooManyRequests
@@ -18,16 +19,18 @@ def limit(limiter: Limiter, metrics: Metrics, *, rps: float, burst: int) -> Midd
     A key's own numbers go before `rps` and `burst`; a rate of 0 limits nothing.
     """
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        call = request[CALL]
-        rate, size = bucket_of(call.identity.key)
-        if rate and call.route not in FREE:
-            verdict = call.limit = await limiter.take(Demand(caller_of(call), rate, size))
-            if verdict.wait:
-                metrics.refused("rate_limited", call.identity.name)
-                raise TooManyRequests("too many requests", retry_after=verdict.wait)
-        return await handler(request)
+    def middleware(handler: Handler, route: Route) -> Handler:
+        async def handle(request: Request) -> web.StreamResponse:
+            call = request.call
+            rate, size = bucket_of(call.identity.key)
+            if rate:
+                verdict = call.limit = await limiter.take(Demand(caller_of(call), rate, size))
+                if verdict.wait:
+                    metrics.refused("rate_limited", call.identity.name)
+                    raise TooManyRequests("too many requests", retry_after=verdict.wait)
+            return await handler(request)
+
+        return handler if route.path in FREE else handle
 
     def bucket_of(key: Key | None) -> tuple[float, int]:
         if key is None:

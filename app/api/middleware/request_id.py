@@ -1,25 +1,29 @@
 """Every request has an id, on its answer and in its log lines: the client's, if it is a sane one, else a new one."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from app.api.state import CALL, REQUEST_ID_HEADER, Call, Handler, Middleware, route_of
+from app.api.headers import REQUEST_ID_HEADER
+from app.api.request import Call, Handler, Request
+from app.api.route import Middleware, Route
 from app.telemetry.logs import serve_request
 
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def request_id(new_id: Callable[[], str]) -> Middleware:
-    """The middleware; the answer's header is set by `on_response_prepare`, so that streams and errors have it too."""
+    """The middleware; the answer's header is set with all others, so that streams and errors have it too."""
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get(REQUEST_ID_HEADER)
-        chosen = given if given and _SANE.fullmatch(given) else new_id()
-        request[CALL] = Call(chosen, route_of(request))
-        serve_request(chosen)
-        return await handler(request)
+    def middleware(handler: Handler, _route: Route) -> Handler:
+        def handle(request: Request) -> Awaitable[web.StreamResponse]:
+            given = request.headers.get(REQUEST_ID_HEADER)
+            chosen = given if given and _SANE.fullmatch(given) else new_id()
+            request.call = Call(chosen)
+            serve_request(chosen)
+            return handler(request)
+
+        return handle
 
     return middleware

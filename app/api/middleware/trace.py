@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from app.api.state import CALL, Handler, Middleware
+from app.api.request import Handler, Request
+from app.api.route import Middleware, Route
 
 if TYPE_CHECKING:
     from app.telemetry.tracing import Tracing
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
 def trace(tracing: "Tracing") -> Middleware:
     """The middleware. It stands outside `observe`, whose line tells the trace, and which writes the answer."""
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        call = request[CALL]
-        with tracing.request(request.method, call.route, request.path, request.headers) as span:
-            call.traceparent = span.traceparent
-            response = await handler(request)
-            span.answered(response.status)
-            return response
+    def middleware(handler: Handler, route: Route) -> Handler:
+        async def handle(request: Request) -> web.StreamResponse:
+            with tracing.request(request.method, route.path, request.path, request.headers) as span:
+                request.call.traceparent = span.traceparent
+                response = await handler(request)
+                span.answered(response.status)
+                return response
+
+        return handle
 
     return middleware

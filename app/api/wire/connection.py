@@ -8,9 +8,9 @@ from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from app.api.headers import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
 from app.api.middleware.errors import framework_error
 from app.api.responses import error_response
-from app.api.state import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
 from app.api.wire.masks import MaskedReader
 from app.errors import NOT_WRITTEN, BadRequest, Overloaded, RequestTooSlow, SluiceError
 from app.telemetry.logs import get_logger, serve_request

@@ -1,14 +1,14 @@
 """aiohttp's server, with what its HTTP parser refuses in the one error shape and size limits left to `body`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import HttpVersion10, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from app.api.state import asks_for_websocket
+from app.api.request import Handler, Request, asks_for_websocket
 from app.api.wire.connection import Bounds, Connection, too_large
 from app.api.wire.framing import fault_of, size_of
 from app.errors import BadRequest
@@ -19,44 +19,36 @@ LINGERING_SECONDS = 2.0
 _FAULT = web.RequestKey("fault", str)
 
 
-class GatewayRunner(web.AppRunner):
-    """Runs the application. Bodies are left compressed: `body.read_body` bounds what comes out of them."""
+class GatewayRunner(web.ServerRunner):
+    """Runs the application; make it where the event loop runs."""
 
     def __init__(
         self,
-        app: web.Application,
+        app: Handler,
         *,
         new_id: Callable[[], str],
         shutdown_timeout: float,
         bounds: Bounds = Bounds(),  # noqa: B008  # immutable
         refused: Callable[[str], None] = lambda _: None,
     ) -> None:
+        super().__init__(Server(app, new_id, bounds, refused), shutdown_timeout=shutdown_timeout)
+
+
+class Server(web.Server):
+    """aiohttp's, but for the connections and requests it makes and the heads it refuses.
+
+    Bodies are left compressed: `body.read_body` bounds what comes out of them.
+    """
+
+    def __init__(self, app: Handler, new_id: Callable[[], str], bounds: Bounds, refused: Callable[[str], None]) -> None:
         super().__init__(
-            app,
+            self._handle,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             lingering_time=LINGERING_SECONDS,
-            shutdown_timeout=shutdown_timeout,
         )
-        self._new_id = new_id
-        self._bounds = bounds
-        self._refused = refused
-
-    async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        return Server(made, self._new_id, self._bounds, self._refused)
-
-
-class Server(web.Server):
-    """The application's own server, but for the connections it makes and the heads it refuses."""
-
-    def __init__(
-        self, made: web.Server, new_id: Callable[[], str], bounds: Bounds, refused: Callable[[str], None]
-    ) -> None:
-        settings = vars(made)["_kwargs"]  # aiohttp has no public way to choose the class of its connections
-        super().__init__(self._handle, **settings)
-        self._made = made
+        self._app = app
         self._new_id = new_id
         self._bounds = bounds
         self._refused = refused
@@ -91,7 +83,7 @@ class Server(web.Server):
         writer: AbstractStreamWriter,
         task: "asyncio.Task[None]",
     ) -> web.BaseRequest:
-        """The application's request; a bare one with its fault for a head that is to be refused."""
+        """One of ours; a bare one with its fault for a head that is to be refused."""
         if fault := self._fault_of(message, protocol):
             message = message._replace(version=HttpVersion10, should_close=True)
             request = super()._make_request(message, payload, protocol, writer, task)
@@ -99,7 +91,7 @@ class Server(web.Server):
             return request
         if _ends_its_connection(message):
             message = message._replace(should_close=True)
-        return self._made.request_factory(message, payload, protocol, writer, task)
+        return Request(message, payload, protocol, writer, task, self._loop)
 
     def _fault_of(self, message: RawRequestMessage, connection: RequestHandler) -> str | None:
         if isinstance(connection, Connection) and connection.large and size_of(message) > self._bounds.head_bytes:
@@ -107,10 +99,12 @@ class Server(web.Server):
             return too_large(self._bounds.head_bytes)
         return fault_of(message)
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if isinstance(request, web.Request):
-            return await self._made.request_handler(request)
-        return request.protocol.handle_error(request, 400, BadRequest(request[_FAULT]))
+    def _handle(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        return self._app(request) if isinstance(request, Request) else _refuse(request)
+
+
+async def _refuse(request: web.BaseRequest) -> web.StreamResponse:
+    return request.protocol.handle_error(request, 400, BadRequest(request[_FAULT]))
 
 
 def _ends_its_connection(message: RawRequestMessage) -> bool:

@@ -1,11 +1,9 @@
-"""What a request carries from middleware to handler: one object, by a typed key."""
+"""A request on its way: aiohttp's own, with what its path means and what the middlewares find out about it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
-from multidict import istr
 
 from app.addresses import network_of
 from app.deadline import Deadline
@@ -14,30 +12,6 @@ from app.door.limits import Verdict
 from app.gateway.consumer import Delivery
 from app.names import TopicName
 from app.resilience.budget import Lease
-
-__all__ = [
-    "CALL",
-    "REQUEST_ID_HEADER",
-    "SECURITY",
-    "SERVER_NAME",
-    "Call",
-    "Handler",
-    "Middleware",
-    "asks_for_websocket",
-    "caller_of",
-    "carries_events",
-    "client_gone",
-    "route_of",
-    "topic_of",
-]
-
-REQUEST_ID_HEADER = istr("X-Request-Id")
-SERVER_NAME = "sluice"
-SECURITY = {istr("X-Content-Type-Options"): "nosniff", hdrs.CACHE_CONTROL: "no-store"}
-"""On every answer that does not say otherwise."""
-
-
-UNKNOWN_ROUTE = "_unknown"
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +26,6 @@ class Call:
     """
 
     request_id: str
-    route: str = UNKNOWN_ROUTE
     identity: Identity = NOBODY
     address: str = ""
     limit: Verdict | None = None
@@ -64,13 +37,24 @@ class Call:
     traceparent: str | None = None
 
 
-CALL = web.RequestKey("call", Call)
+class Request(web.BaseRequest):
+    """What handlers and middlewares are given.
+
+    `match_info` has the parts of the path by their names; `call` is there from the request-id middleware inwards.
+    `add_headers` is called with each answer of the application before its head is written, be it a stream's.
+    """
+
+    match_info: Mapping[str, str]
+    call: Call
+    add_headers: Callable[[Call, web.StreamResponse], None] | None = None
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        """aiohttp asks every request so; its applications' `on_response_prepare` hangs on it, too."""
+        if self.add_headers is not None:
+            self.add_headers(self.call, response)
 
 
-def route_of(request: web.Request) -> str:
-    """The route's template, such as `/streams/{stream}`; never what the client wrote."""
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else UNKNOWN_ROUTE
+Handler = Callable[[Request], Awaitable[web.StreamResponse]]
 
 
 def caller_of(call: Call) -> str:
@@ -79,7 +63,7 @@ def caller_of(call: Call) -> str:
     return network_of(call.address) if name is None else f"key {name}"
 
 
-def client_gone(request: web.Request) -> bool:
+def client_gone(request: Request) -> bool:
     """Whether there is nobody left to answer."""
     transport = request.transport
     return transport is None or transport.is_closing()
@@ -90,11 +74,6 @@ def asks_for_websocket(headers: Mapping[str, str]) -> bool:
     return headers.get(hdrs.UPGRADE, "").lower() == "websocket"
 
 
-def carries_events(method: str, path: str) -> bool:
-    """Whether a failure of this request has to say what became of the records."""
-    return method == "POST" and path.endswith(("/messages", "/messages/batch", "/events"))
-
-
-def topic_of(request: web.Request) -> TopicName:
+def topic_of(request: Request) -> TopicName:
     """The topic that the path names. Raises ValidationFailed, NotFound."""
     return TopicName.address(request.match_info["stream"], request.match_info["topic"])
