@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from random import random
 from typing import Any, TypeVar
 
 import click
 
 from app.cli.client import Trouble, fail
+from app.resilience.backoff import Backoff
 
 T = TypeVar("T")
 _FIRST_PAUSE_SECONDS = 0.2
@@ -45,22 +47,23 @@ class Patience:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._pause = _FIRST_PAUSE_SECONDS
+        self._backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, random=random)
+        self._attempts = 0
         self._since: float | None = None
 
     def renew(self) -> None:
         """All is well."""
-        self._pause, self._since = _FIRST_PAUSE_SECONDS, None
+        self._attempts, self._since = 0, None
 
     async def after(self, trouble: Trouble) -> None:
         """Wait, longer each time, until it is worth another try. Raises the trouble, if it lasts."""
         now = asyncio.get_running_loop().time()
         self._since = now if self._since is None else self._since
-        wait = max(self._pause, trouble.wait)
+        self._attempts += 1
+        wait = max(self._backoff.after(self._attempts), trouble.wait)
         if not trouble.passing or now + wait > self._since + self._seconds:
             raise trouble
         await asyncio.sleep(wait)
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
 
 
 async def patiently(work: Callable[[], Awaitable[T]], seconds: float) -> T:
