@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aiohttp import hdrs, web
 
 from app.addresses import network_of
+from app.api.wire.outbox import HeldTransport
 from app.deadline import Deadline
 from app.door.keyring import NOBODY, Identity
 from app.door.limits import Verdict
@@ -47,6 +48,11 @@ class Request(web.BaseRequest):
     match_info: Mapping[str, str]
     call: Call
     add_headers: Callable[[Call, web.StreamResponse], None] | None = None
+
+    def send(self) -> None:
+        """Send what is written of the answer now, not at the end of this round of the event loop."""
+        if isinstance(self.transport, HeldTransport):
+            self.transport.send()
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         """aiohttp asks every request so; its applications' `on_response_prepare` hangs on it, too."""

@@ -37,6 +37,8 @@ def observe(metrics: Metrics) -> Middleware:
                 feed = response.prepared
                 await response.prepare(request)
                 await response.write_eof()
+                if request.call.delivery:
+                    request.send()  # before anything is committed
             except ConnectionError:
                 if not client_gone(request):
                     raise

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_parser import RawRequestMessage
@@ -12,6 +12,7 @@ from app.api.headers import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
 from app.api.middleware.errors import framework_error
 from app.api.responses import error_response
 from app.api.wire.masks import MaskedReader
+from app.api.wire.outbox import HeldTransport
 from app.errors import NOT_WRITTEN, BadRequest, Overloaded, RequestTooSlow, SluiceError
 from app.telemetry.logs import get_logger, serve_request
 
@@ -81,7 +82,7 @@ class Connection(RequestHandler):
             self._lost.append(tell)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        super().connection_made(HeldTransport(cast(asyncio.Transport, transport), self._server.outbox))
         most = self._bounds.connections
         if most and self._server.open > self._bounds.unanswered:
             self._refused("too_many_connections")

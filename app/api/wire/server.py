@@ -11,6 +11,7 @@ from aiohttp.web_protocol import RequestHandler
 from app.api.request import Handler, Request, asks_for_websocket
 from app.api.wire.connection import Bounds, Connection, too_large
 from app.api.wire.framing import fault_of, size_of
+from app.api.wire.outbox import Outbox
 from app.errors import BadRequest
 
 KEEP_ALIVE_SECONDS = 75.0
@@ -52,6 +53,7 @@ class Server(web.Server):
         self._new_id = new_id
         self._bounds = bounds
         self._refused = refused
+        self.outbox = Outbox(self._loop)
         self.refused_open: set[Connection] = set()
         """They are answered and read no more, and stay so long that their clients can read the answer."""
 

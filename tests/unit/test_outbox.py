@@ -1,0 +1,106 @@
+"""What is written in one round of the event loop leaves at its end, in order, and never too late."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from app.api.wire.outbox import AT_ONCE, HeldTransport, Outbox
+
+
+class System(asyncio.Transport):
+    """What reaches the system, in `sent`, which several may share."""
+
+    def __init__(self, sent: list[bytes]) -> None:
+        super().__init__()
+        self.sent = sent
+        self.closing = self.aborted = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.closing
+        self.sent.append(bytes(data))
+
+    def writelines(self, list_of_data: Iterable[bytes]) -> None:
+        self.write(b"".join(list_of_data))
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.closing = self.aborted = True
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_write_buffer_size(self) -> int:
+        return 1000
+
+
+@pytest.fixture
+async def outbox():
+    return Outbox(asyncio.get_running_loop())
+
+
+@pytest.fixture
+def sent():
+    return []
+
+
+async def test_the_answers_of_a_round_leave_together_each_as_it_was_written(outbox, sent):
+    one, other = (HeldTransport(System(sent), outbox) for _ in range(2))
+    one.write(b"a")
+    other.write(b"1")
+    one.writelines([b"b", b"c"])
+    assert (sent, one.get_write_buffer_size()) == ([], 1003)
+    await asyncio.sleep(0)
+    assert (sent, one.get_write_buffer_size()) == ([b"abc", b"1"], 1000)
+    one.write(b"next")
+    await asyncio.sleep(0)
+    assert sent == [b"abc", b"1", b"next"]
+
+
+async def test_what_is_large_leaves_at_once_behind_what_waits(outbox, sent):
+    transport = HeldTransport(System(sent), outbox)
+    transport.write(b"head")
+    transport.write(b"x" * AT_ONCE)
+    assert sent == [b"head" + b"x" * AT_ONCE]
+    transport.write(b"tail")
+    await asyncio.sleep(0)
+    assert sent[1:] == [b"tail"]
+
+
+async def test_a_writer_that_never_waits_can_not_heap_it_up(outbox, sent):
+    transport = HeldTransport(System(sent), outbox)
+    for _ in range(1000):
+        transport.write(b"x" * 1000)
+        assert transport.get_write_buffer_size() < 1000 + AT_ONCE
+    assert sum(map(len, sent)) > 900_000
+
+
+async def test_send_and_close_wait_for_nothing(outbox, sent):
+    transport = HeldTransport(system := System(sent), outbox)
+    transport.write(b"now")
+    transport.send()
+    assert sent == [b"now"]
+    transport.write(b"last")
+    transport.close()
+    assert (sent, system.closing) == ([b"now", b"last"], True)
+    await asyncio.sleep(0)
+    assert sent == [b"now", b"last"]
+
+
+async def test_what_is_cut_off_sends_nothing_more(outbox, sent):
+    transport = HeldTransport(system := System(sent), outbox)
+    transport.write(b"never")
+    transport.abort()
+    await asyncio.sleep(0)
+    assert (sent, system.aborted) == ([], True)
+
+
+async def test_a_connection_lost_in_the_round_does_not_keep_the_others_from_their_answers(outbox, sent):
+    lost, other = HeldTransport(system := System(sent), outbox), HeldTransport(System(sent), outbox)
+    lost.write(b"lost")
+    other.write(b"there")
+    system.closing = True
+    await asyncio.sleep(0)
+    assert sent == [b"there"]
