@@ -3,6 +3,7 @@
 Structs rather than dataclasses because a batch makes thousands of them: they cost a tenth.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -74,13 +75,34 @@ class Limit(Struct, frozen=True):
     max_bytes: int
 
 
+class Shared:
+    """What a log remembers of a page for who reads the same; its records are `size` bytes of values.
+
+    `shown` is for who shows it to clients: what they see of its records, once that was made.
+    """
+
+    __slots__ = ("shown", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.shown: bytes | None = None
+
+
 class Fetched(Struct, frozen=True):
     """What a read found. `next_offset` is where the next read starts, never below the clamped offset asked for."""
 
-    records: list[Record]
+    records: Sequence[Record]
     next_offset: int
     high_watermark: int
     log_start_offset: int
+    shared: Shared | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all values."""
+        if self.shared is not None:
+            return self.shared.size
+        return sum([len(record.value) for record in self.records if record.value])
 
 
 def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int:

@@ -6,7 +6,7 @@ from aiohttp import web
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from app.api.parsing.strict import head_of
-from app.api.responses import json_response, time_text
+from app.api.responses import json_bytes, json_response, time_text
 from app.gateway.message import RESERVED_HEADERS
 from app.record import Fetched, Record
 
@@ -35,7 +35,7 @@ class PolledMessage(Struct, gc=False):
 
 
 class _Page(Struct, gc=False):
-    messages: list[PolledMessage]
+    messages: Raw
     count: int
     partition_id: int
     current_offset: int
@@ -48,7 +48,7 @@ def polled(partition: int, fetched: Fetched) -> web.Response:
     """The page as an answer."""
     return json_response(
         _Page(
-            messages=[message_of(record) for record in fetched.records],
+            messages=Raw(_shown(fetched)),
             count=len(fetched.records),
             partition_id=partition,
             current_offset=max(0, fetched.high_watermark - 1),
@@ -57,6 +57,17 @@ def polled(partition: int, fetched: Fetched) -> web.Response:
             log_start_offset=fetched.log_start_offset,
         )
     )
+
+
+def _shown(fetched: Fetched) -> bytes:
+    """The messages as JSON, made once for all who read the same page."""
+    shared = fetched.shared
+    if shared is not None and shared.shown is not None:
+        return shared.shown
+    shown = json_bytes([message_of(record) for record in fetched.records])
+    if shared is not None:
+        shared.shown = shown
+    return shown
 
 
 def message_of(record: Record) -> PolledMessage:

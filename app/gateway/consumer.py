@@ -137,9 +137,8 @@ class Consumer:
         return self._group_prefix + poll.consumer_id
 
     def _observe(self, topic: TopicName, fetched: Fetched, seconds: float) -> None:
-        records = fetched.records
-        size = sum([len(record.value) for record in records if record.value])
-        self._metrics.polled(topic.stream, topic.topic, messages=len(records), size=size, seconds=seconds)
+        messages, size = len(fetched.records), fetched.size
+        self._metrics.polled(topic.stream, topic.topic, messages=messages, size=size, seconds=seconds)
 
 
 async def _nothing_to_settle(_written: bool) -> None:  # noqa: FBT001  # a callback with one question to answer

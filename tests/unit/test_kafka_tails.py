@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from app.brokers.kafka.pages import Piece
+from app.brokers.kafka.stretch import Piece
 from app.brokers.kafka.tails import KEPT_BYTES, Tails
 from app.errors import NotFound
 from app.record import Limit, Position

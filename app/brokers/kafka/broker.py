@@ -134,4 +134,5 @@ class KafkaBroker:
 
     async def delete(self, topic: str) -> None:
         await self._admin.delete(topic)
+        self._reading.history.forget(topic)
         self._producing.forget(topic)

@@ -49,8 +49,10 @@ from crc32c import crc32c
 from app.brokers.kafka.refusals import ask_why
 from app.record import Position
 
-_LENGTH_AT, _LENGTH_END, _MAGIC_AT, _CRC_AT, _CRC_END = 8, 12, 16, 17, 21
+_LENGTH_AT, _LENGTH_END, _MAGIC_AT, _CRC_AT, _CRC_END, _CODEC_AT = 8, 12, 16, 17, 21, 22
 """Bytes of a record batch's head."""
+
+_CODEC = 0b111
 
 __all__ = [
     "READ_COMMITTED",
@@ -155,6 +157,8 @@ class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka carr
         )
         self._records_iterator = None
         self._data = memoryview(data)
+        self.compressed = False
+        """Whether a batch was, of those gone through."""
 
     def batches(self) -> Generator[Any, None, None]:
         """Iterables of records with `offset`, `timestamp`, `key`, `value` and `headers`, each with a `next_offset`.
@@ -167,6 +171,7 @@ class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka carr
             end = start + _LENGTH_END + int.from_bytes(self._data[start + _LENGTH_AT : start + _LENGTH_END])
             if not _is_sound(batch, self._data[start:end]):
                 raise CorruptRecordException
+            self.compressed = self.compressed or _is_compressed(self._data[start:end])
             start = end
             if not self._left_out(batch):
                 yield batch
@@ -191,6 +196,11 @@ def _is_sound(batch: Any, data: memoryview) -> bool:
     if data[_MAGIC_AT] < 2:  # of before Kafka 0.11, with another checksum
         return bool(batch.validate_crc())
     return crc32c(data[_CRC_END:]) == int.from_bytes(data[_CRC_AT:_CRC_END])
+
+
+def _is_compressed(data: memoryview) -> bool:
+    """Whether the batch is, or may be: one of before Kafka 0.11 has its head elsewhere."""
+    return data[_MAGIC_AT] < 2 or data[_CODEC_AT] & _CODEC != 0
 
 
 def member_assignment(data: bytes) -> tuple[tuple[str, int], ...]:

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from app.brokers.kafka.connection import Connection
 from app.brokers.kafka.directory import Directory, Leaders
 from app.brokers.kafka.errors import MOVED, of_code
+from app.brokers.kafka.gathering import Gathering
+from app.brokers.kafka.history import History
 from app.brokers.kafka.internals import READ_COMMITTED, FetchRequest, OffsetRequest
 from app.brokers.kafka.lanes import WaitingLanes
-from app.brokers.kafka.pages import Page, Piece, unpack
+from app.brokers.kafka.stretch import KeptPage, Piece, Stretch, unpack
 from app.brokers.kafka.tails import Tails
 from app.errors import Disconnected, PollFailed, SluiceError
 from app.record import Fetched, Limit, Position
@@ -29,6 +31,9 @@ RECORD_BYTES = 512
 """Asked for at first, by record: enough for most pages, and not ten times as much. Larger records take a few requests
 more."""
 
+NOTHING = Limit(0, 0)
+"""For who asks only where the log begins and ends; a broker still answers with a record batch, if there is one."""
+
 LANE = "read"
 
 
@@ -40,6 +45,7 @@ class Reading:
         self._directory = directory
         self._waiting = WaitingLanes(connection, lanes)
         self.tails = Tails(self._piece)
+        self.history = History()
 
     async def fetch(self, at: Position, limit: Limit, wait: float) -> Fetched:
         """As `Broker.fetch`. Who waits, waits at the partition's tail."""
@@ -60,19 +66,48 @@ class Reading:
                 return waited
 
     async def close(self) -> None:
-        """End all waits."""
+        """End all waits, and forget what was read."""
         await self.tails.close()
+        self.history.clear()
 
     async def _now(self, at: Position, limit: Limit) -> Fetched:
-        """What is there, filled to the limit by as many requests as it takes."""
-        page = Page(limit)
+        """What is there, filled to the limit: by as many requests as it takes, and by what was read lately."""
         while True:
-            piece, asked = await self._piece(at, limit, 0)
-            next_offset = page.add(asked, piece)
-            dry = next_offset in (asked.offset, piece.high_watermark)  # also where a throttled broker answers nothing
-            if page.full or dry:
-                return Fetched(page.records, next_offset, piece.high_watermark, piece.log_start)
-            at = asked._replace(offset=next_offset)
+            kept = self.history.page(at, limit)
+            found = await (self._gathered(at, limit) if kept is None else self._once_more(at, kept))
+            if found is not None:
+                return found
+            self.history.forget(at.topic, at.partition)
+
+    async def _once_more(self, at: Position, page: KeptPage) -> Fetched | None:
+        """What another reader got. None: it may be not what is there now."""
+        ends = await self._ends_now(at, page.last, page.next_offset)
+        return Fetched(page, page.next_offset, ends.high_watermark, ends.log_start, page) if ends else None
+
+    async def _gathered(self, at: Position, limit: Limit) -> Fetched | None:
+        """None: what is kept of this partition may be not what is there now."""
+        page = Gathering(self.history, at, limit)
+        while not page.done:
+            if not page.read_kept():
+                piece, asked = await self._piece(page.at, limit, 0)
+                if not page.read_answer(asked, piece):
+                    return None
+        if page.knows_ends:
+            return page.fetched()
+        ends = await self._ends_now(page.first, page.last, page.at.offset)
+        return page.fetched(ends) if ends else None
+
+    async def _ends_now(self, first: Position, last: Stretch, next_offset: int) -> Piece | None:
+        """Where the log begins and ends now, of which all from `first` to `next_offset` was kept.
+
+        None: this is not there any more.
+        """
+        at = first._replace(offset=max(last.end, next_offset))
+        piece, asked = await self._piece(at, NOTHING, 0)
+        if asked != at or piece.log_start > first.offset:
+            return None
+        last.end = piece.high_watermark
+        return piece
 
     async def ends(self, topic: str, when: int) -> dict[int, int]:
         """First offsets (`EARLIEST`), or last stable offsets (`LATEST`), of all partitions that have a leader."""
@@ -125,13 +160,15 @@ class Reading:
             if code == OUT_OF_RANGE:
                 at = at._replace(offset=await self._nearest(at))
             elif code not in MOVED or loop.time() >= until:
+                self.history.forget(at.topic)
                 raise _refusal(code, at)
             else:
+                self.history.forget(at.topic, at.partition)
                 self._directory.moved(at.topic)
                 await asyncio.sleep(PAUSE)
 
     async def _ask(self, leader: int, at: Position, limit: Limit, wait: float) -> tuple[int, Piece | None]:
-        most = min(limit.max_bytes, limit.count * RECORD_BYTES, MOST_BYTES) + SLACK
+        most = min(limit.max_bytes, limit.count * RECORD_BYTES, MOST_BYTES) + SLACK if limit.count else 1
         lane = wait > 0 and self._waiting.free(leader)
         request = FetchRequest(
             max_wait_time=int(wait * 1000) if lane else 0,
@@ -149,9 +186,10 @@ class Reading:
 
     async def _nearest(self, at: Position) -> int:
         """The offset clamped to what the partition holds now."""
-        first = await self.ends(at.topic, EARLIEST)
-        last = await self.ends(at.topic, LATEST)
-        return max(min(at.offset, last.get(at.partition, 0)), first.get(at.partition, 0))
+        last = (await self.ends(at.topic, LATEST)).get(at.partition, 0)
+        if at.offset >= last:
+            return last
+        return max(at.offset, (await self.ends(at.topic, EARLIEST)).get(at.partition, 0))
 
 
 def _refusal(code: int, at: Position) -> SluiceError:

@@ -7,7 +7,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from app.brokers.kafka.pages import Page, Piece
+from app.brokers.kafka.pages import Page
+from app.brokers.kafka.stretch import Piece, Stretch
 from app.record import Fetched, Limit, Position, Record
 
 SLICE = 0.5
@@ -91,7 +92,7 @@ class Tail:
 
     def _take(self, piece: Piece, asked: Position) -> None:
         page = Page(STEP)
-        next_offset = page.add(asked, piece)
+        next_offset = Stretch(asked, piece).read(page, asked.offset)
         self._high_watermark, self._log_start = piece.high_watermark, piece.log_start
         for record in page.records:
             self._kept.append(record)
