@@ -3,11 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from app.errors import NOT_WRITTEN, DeadlineExceeded, OutcomeName, ShuttingDown, SluiceError
 
 T = TypeVar("T")
+
+
+class Awaited(Protocol):
+    """What somebody waits for, as a future tells it."""
+
+    def done(self) -> bool: ...
+
+    def add_done_callback(self, listener: Callable[[Any], object], /) -> None:
+        """Called once it is done, at once or in the loop's next turn."""
+        ...
+
+    def remove_done_callback(self, listener: Callable[[Any], object], /) -> object: ...
 
 
 class Deadline:
@@ -40,8 +52,8 @@ class Deadline:
             if not limit.expired():
                 limit.reschedule(self._at)
 
-    async def wait(self, future: "asyncio.Future[Any]") -> bool:
-        """Wait until the future is done or the deadline has come; True when it is done. Cancels nothing."""
+    async def wait(self, future: "Awaited") -> bool:
+        """Wait until it is done or the deadline has come; True when it is done. Cancels nothing."""
         if not future.done() and not self._over:
             waiter = self._loop.create_future()
             wake = partial(_wake, waiter)

@@ -194,7 +194,7 @@ _exact_numbers = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class EncodedEvent(msgspec.Struct, frozen=True):
+class EncodedEvent(msgspec.Struct, frozen=True, gc=False):
     """A valid event in the form in which it goes onto the log, with what the record's headers and key need of it."""
 
     id: str
@@ -237,16 +237,11 @@ class EventEncoder:
         return self._encoded(_validate_plain(parsed), members)
 
     def _encoded(self, event: Event | PlainEvent, members: dict[str, Any]) -> EncodedEvent:
-        event_id = event.get("id") or self.new_id()
-        lead = {"id": event_id, "event_type": event["event_type"], "timestamp": event.get("timestamp") or self.now()}
-        return EncodedEvent(
-            id=event_id,
-            event_type=event["event_type"],
-            value=_encode(lead | members | lead),
-            aggregate_id=event.get("aggregate_id"),
-            correlation_id=event.get("correlation_id"),
-            causation_id=event.get("causation_id"),
-        )
+        event_id, event_type = event.get("id") or self.new_id(), event["event_type"]
+        lead = {"id": event_id, "event_type": event_type, "timestamp": event.get("timestamp") or self.now()}
+        value = _encode(lead | members | lead)
+        belongs = event.get("aggregate_id"), event.get("correlation_id"), event.get("causation_id")
+        return EncodedEvent(event_id, event_type, value, *belongs)
 
 
 def _settle(parsed: dict[str, Any], members: dict[str, Any]) -> None:

@@ -16,20 +16,31 @@ Headers = tuple[tuple[str, bytes | None], ...]
 class NewRecord(Struct, frozen=True, gc=False):
     """A record on its way to a log. `event_id` is the id by which repeats are known; None is never a repeat.
 
-    Its header `event-id` says the same: a log that keeps no ids of its own finds them there after a restart.
+    Its header `event-id` says the same: a log that keeps no ids of its own finds them there after a restart. `size` is
+    the bytes of key, value and headers, as `record_size` counts them.
     """
 
     partition: int
     value: bytes | None
     timestamp_ms: int
-    key: bytes | None = None
-    headers: Headers = ()
-    event_id: str | None = None
+    key: bytes | None
+    headers: Headers
+    event_id: str | None
+    size: int
 
-    @property
-    def size(self) -> int:
-        """Bytes of key, value and headers."""
-        return record_size(self.key, self.value, self.headers)
+    @classmethod
+    def of(
+        cls,
+        partition: int,
+        value: bytes | None,
+        timestamp_ms: int,
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        event_id: str | None = None,
+    ) -> "NewRecord":
+        """One whose size is worked out here."""
+        return cls(partition, value, timestamp_ms, key, headers, event_id, record_size(key, value, headers))
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -107,16 +118,20 @@ class Fetched(Struct, frozen=True):
 
 def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
     """Bytes that a record brings to the log, the log's own framing left out."""
-    size = (len(key) if key else 0) + (len(value) if value else 0)
+    return (len(key) if key else 0) + (len(value) if value else 0) + headers_size(headers)
+
+
+def headers_size(headers: Headers) -> int:
+    size = 0
     for name, text in headers:
         size += len(name) + (len(text) if text else 0)
     return size
 
 
-def framed_size(record: NewRecord, size: int) -> int:
-    """At most how many bytes the record, of this `size`, takes on a Kafka log, alone in its batch (message format v2).
+def framed_size(record: NewRecord) -> int:
+    """At most how many bytes the record takes on a Kafka log, alone in its batch (message format v2).
 
     61 bytes of batch header, then the record: its length, attributes, time, offset, the lengths of key, value and
     header list, and for each header two lengths; every length is a varint of at most 5 bytes.
     """
-    return size + 61 + 5 + 1 + 10 + 5 + 5 + 5 + 5 + 10 * len(record.headers)
+    return record.size + 61 + 5 + 1 + 10 + 5 + 5 + 5 + 5 + 10 * len(record.headers)

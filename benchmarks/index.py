@@ -112,7 +112,7 @@ class Indexed:
         await log.open()
         await log.create(TopicSpec(_TOPIC, 1, {}))
         for first in range(0, _FOLLOWED, _PAGE):
-            records = [NewRecord(0, self._value(first + n), int(time.time() * 1000)) for n in range(_PAGE)]
+            records = [NewRecord.of(0, self._value(first + n), int(time.time() * 1000)) for n in range(_PAGE)]
             deadline = Deadline(30)
             await log.publish(_TOPIC, records, deadline)
             deadline.close()

@@ -23,7 +23,7 @@ def record(value: bytes | None = b"{}", *, partition: int = 0, now_ms: int | Non
     """A record as the gateway makes them: its id, if it has one, stands in a header, too."""
     if rest.get("event_id"):
         rest.setdefault("headers", (("event-id", rest["event_id"].encode()),))
-    return NewRecord(partition, value, now_ms if now_ms is not None else int(time.time() * 1000), **rest)
+    return NewRecord.of(partition, value, now_ms if now_ms is not None else int(time.time() * 1000), **rest)
 
 
 def wrapped(

@@ -97,33 +97,50 @@ def sent_one(topic: TopicName, message: Message, outcome: Outcome) -> web.Respon
 
 def sent_many(topic: TopicName, messages: Sequence[Message | SluiceError], outcomes: Sequence[Outcome]) -> web.Response:
     """A batch: 201, 200 when all were repeats, 207 when some failed. All failed is raised as one error."""
-    items = [_sent(topic, message, outcome) for message, outcome in zip(messages, outcomes, strict=True)]
     failed = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
     if len(failed) == len(outcomes):
         unknown = any(error.outcome == errors.UNKNOWN for error in failed)
+        details = [_failed(_event_id(message), error) for message, error in zip(messages, failed, strict=True)]
         raise type(failed[0])(
-            failed[0].message, details=items, outcome=errors.UNKNOWN if unknown else errors.NOT_WRITTEN
+            failed[0].message, details=details, outcome=errors.UNKNOWN if unknown else errors.NOT_WRITTEN
         )
+    items = [_sent(topic, message, outcome) for message, outcome in zip(messages, outcomes, strict=True)]
     if failed:
         return json_response(items, status=HTTPStatus.MULTI_STATUS)
     stored = any(not outcome.duplicate for outcome in outcomes if not isinstance(outcome, Failed))
     return json_response(items, status=HTTPStatus.CREATED if stored else HTTPStatus.OK)
 
 
-def _sent(topic: TopicName, message: Message | SluiceError, outcome: Outcome) -> Detail:
-    event_id = message.event.id if isinstance(message, Message) and message.event else None
+class _Sent(msgspec.Struct, gc=False):
+    """A message that stands on the log. A struct, which takes half of what a dict does, for a batch makes a hundred."""
+
+    success: bool
+    event_id: str | None
+    stream: str
+    topic: str
+    partition: int
+    offset: int
+    timestamp: str
+    duplicate: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+def _sent(topic: TopicName, message: Message | SluiceError, outcome: Outcome) -> _Sent | Detail:
     if isinstance(outcome, Failed):
-        return _failed(event_id, outcome.error)
-    item: dict[str, Any] = {
-        "success": True,
-        "event_id": event_id,
-        "stream": topic.stream,
-        "topic": topic.topic,
-        "partition": outcome.partition,
-        "offset": outcome.offset,
-        "timestamp": time_text(outcome.timestamp_ms),
-    }
-    return item | {"duplicate": True} if outcome.duplicate else item
+        return _failed(_event_id(message), outcome.error)
+    return _Sent(
+        True,  # noqa: FBT003  # by position, as all of them: names cost a third
+        _event_id(message),
+        topic.stream,
+        topic.topic,
+        outcome.partition,
+        outcome.offset,
+        time_text(outcome.timestamp_ms),
+        outcome.duplicate or msgspec.UNSET,
+    )
+
+
+def _event_id(message: Message | SluiceError) -> str | None:
+    return message.event.id if isinstance(message, Message) and message.event else None
 
 
 def _failed(event_id: str | None, error: SluiceError) -> Detail:

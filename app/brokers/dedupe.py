@@ -4,6 +4,7 @@ Kept in the process and rebuilt from the log itself, whose records carry their i
 """
 
 from collections import deque
+from collections.abc import Iterable
 
 from app.record import Written
 
@@ -29,6 +30,10 @@ class DedupeWindow:
     def __len__(self) -> int:
         return len(self._places)
 
+    def knows_any(self, event_ids: Iterable[str]) -> bool:
+        """Whether one of these may stand here, be it outside of the window by now."""
+        return not self._places.keys().isdisjoint(event_ids)
+
     def find(self, event_id: str, now_ms: int) -> Written | None:
         """Where the id stands, as a duplicate, if it was written within the window."""
         packed = self._places.get(event_id)
@@ -46,10 +51,15 @@ class DedupeWindow:
             return
         newest_ms = next(reversed(written.values())).timestamp_ms
         self._forget(self._expired(newest_ms - self._window_ms))
-        for event_id, at in written.items():
-            if event_id in self._places:  # expired, and still here: the clock was set back
+        if self.knows_any(written):  # expired, and still here: the clock was set back
+            for event_id in self._places.keys() & written.keys():
                 self._order.remove(event_id)
-            self._places[event_id] = at.timestamp_ms << _PLACE_BITS | at.partition << _OFFSET_BITS | at.offset
+        self._places.update(
+            {
+                event_id: at.timestamp_ms << _PLACE_BITS | at.partition << _OFFSET_BITS | at.offset
+                for event_id, at in written.items()
+            }
+        )
         self._order.extend(written)
         self._forget(len(self._order) - self._max_ids)
 

@@ -69,11 +69,16 @@ class MemoryBroker:
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         target = self._topic(topic)
-        for record in records:
-            self._partition(topic, record.partition)
-        now_ms = int(self._clock() * 1000)
-        outcomes: list[Outcome] = [self._append(target, record, now_ms) for record in records]
-        for partition in {record.partition for record in records}:
+        touched = {record.partition for record in records}
+        for partition in touched:
+            self._partition(topic, partition)
+        ids = [record.event_id for record in records if record.event_id]
+        if len(set(ids)) == len(ids) and not target.seen.knows_any(ids):
+            outcomes: list[Outcome] = _append_all(target, records)
+        else:
+            now_ms = int(self._clock() * 1000)
+            outcomes = [_first(target, record, now_ms) or _append_all(target, [record])[0] for record in records]
+        for partition in touched:
             self._wakeups.wake((topic, partition))
         return outcomes
 
@@ -199,16 +204,6 @@ class MemoryBroker:
             raise NotFound(f"partition {partition} does not exist: topic '{topic}' has {len(partitions)}")
         return partitions[partition]
 
-    def _append(self, topic: _Topic, record: NewRecord, now_ms: int) -> Written:
-        if record.event_id and (first := topic.seen.find(record.event_id, now_ms)):
-            return first
-        partition = topic.partitions[record.partition]
-        written = Written(record.partition, partition.high_watermark, record.timestamp_ms)
-        partition.append(Record(written.offset, record.timestamp_ms, record.key, record.value, record.headers))
-        if record.event_id:
-            topic.seen.add({record.event_id: written})
-        return written
-
     async def _retain_forever(self) -> None:
         while True:
             await asyncio.sleep(self._retention_interval)
@@ -219,3 +214,22 @@ class MemoryBroker:
                         retain(partition, topic.configs, now_ms)
                     if topic.configs.compacted:
                         compact(partition, CompactionConfigs.read(topic.spec.configs), now_ms)
+
+
+def _first(topic: _Topic, record: NewRecord, now_ms: int) -> Outcome | None:
+    """Where a repeat was written first."""
+    return topic.seen.find(record.event_id, now_ms) if record.event_id else None
+
+
+def _append_all(topic: _Topic, records: Sequence[NewRecord]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    fresh: dict[str, Written] = {}
+    for record in records:
+        partition = topic.partitions[record.partition]
+        written = Written(record.partition, partition.high_watermark, record.timestamp_ms)
+        partition.append(Record(written.offset, record.timestamp_ms, record.key, record.value, record.headers))
+        outcomes.append(written)
+        if record.event_id:
+            fresh[record.event_id] = written
+    topic.seen.add(fresh)
+    return outcomes

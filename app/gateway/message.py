@@ -6,15 +6,16 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from app.event import EncodedEvent
-from app.record import Headers, NewRecord
+from app.record import Headers, NewRecord, headers_size
 
 RESERVED_HEADERS = frozenset(
     {"event-id", "event-type", "content-type", "request-id", "correlation-id", "causation-id", "traceparent"}
 )
 _JSON = ("content-type", b"application/json")
+_NAMES_SIZE = len("event-id") + len("event-type")
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """What a client sends. `event` None is a tombstone: it deletes its key from a compacted topic."""
 
     event: EncodedEvent | None
@@ -35,27 +36,52 @@ class Origin(NamedTuple):
     request_id: str
     traceparent: str | None = None
 
-    def headers(self) -> Headers:
+    def headers(self) -> "SizedHeaders":
         """What all records of the request have in common."""
         common: Headers = (_JSON, ("request-id", self.request_id.encode()))
-        return (*common, ("traceparent", self.traceparent.encode())) if self.traceparent else common
+        if self.traceparent:
+            common += (("traceparent", self.traceparent.encode()),)
+        return SizedHeaders(common, headers_size(common))
+
+
+class SizedHeaders(NamedTuple):
+    """Headers, and how many bytes they are."""
+
+    headers: Headers
+    size: int
 
 
 def record_of(
-    message: Message, partition: int, key: bytes | None, timestamp_ms: int, common_headers: Headers
+    message: Message, partition: int, key: bytes | None, timestamp_ms: int, common: SizedHeaders
 ) -> NewRecord:
     """The record that stands for the message on the log (API 3)."""
     event = message.event
-    headers = common_headers if event is None else (*_headers(event), *common_headers)
+    headers, size = common
+    value = event_id = None
+    if event is not None:
+        value, event_id = event.value, event.id
+        own, own_size = _headers(event)
+        headers, size = own + headers, size + own_size + len(value)
+    if key is not None:
+        size += len(key)
     if message.headers:
-        headers += tuple((name, text.encode()) for name, text in message.headers.items())
-    return NewRecord(partition, event.value if event else None, timestamp_ms, key, headers, event.id if event else None)
+        clients = tuple([(name, text.encode()) for name, text in message.headers.items()])
+        headers, size = headers + clients, size + headers_size(clients)
+    return NewRecord(partition, value, timestamp_ms, key, headers, event_id, size)
 
 
-def _headers(event: EncodedEvent) -> Headers:
-    own: Headers = (("event-id", event.id.encode()), ("event-type", event.event_type.encode()))
-    if event.correlation_id:
-        own += (("correlation-id", event.correlation_id.encode()),)
-    if event.causation_id:
-        own += (("causation-id", event.causation_id.encode()),)
-    return own
+def _headers(event: EncodedEvent) -> tuple[Headers, int]:
+    """An event's own, and how many bytes they are."""
+    event_id, event_type = event.id.encode(), event.event_type.encode()
+    own: Headers = (("event-id", event_id), ("event-type", event_type))
+    size = _NAMES_SIZE + len(event_id) + len(event_type)
+    if event.correlation_id or event.causation_id:
+        causes: Headers = tuple(
+            [
+                (name, text.encode())
+                for name, text in (("correlation-id", event.correlation_id), ("causation-id", event.causation_id))
+                if text
+            ]
+        )
+        own, size = own + causes, size + headers_size(causes)
+    return own, size

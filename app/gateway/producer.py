@@ -82,7 +82,7 @@ class Producer:
         """The records that can be written, and by its index why a message can't be."""
         now_ms = int(self._clock() * 1000)
         shared = self._partitioner.next(topic.partitions)
-        common_headers = origin.headers()
+        common = origin.headers()
         records: list[NewRecord] = []
         refused: dict[int, SluiceError] = {}
         for index, message in enumerate(messages):
@@ -90,7 +90,7 @@ class Producer:
             partition = message.partition_id
             if partition is None:
                 partition = shared if key is None else self._partitioner.of_key(key, topic.partitions)
-            record = record_of(message, partition, key, now_ms, common_headers)
+            record = record_of(message, partition, key, now_ms, common)
             if refusal := self._refusal(record, topic):
                 refused[index] = refusal
             else:
@@ -106,12 +106,11 @@ class Producer:
             return ValidationFailed.of("event", "null deletes a key and needs a topic with cleanup.policy=compact")
         if record.key is None and configs.compacted:
             return ValidationFailed.of("partition_key", "is needed: the topic is compacted, which goes by keys")
-        size = record.size
-        if size > self._max_message_bytes:
-            return MessageTooLarge(f"the message has {size} bytes, at most {self._max_message_bytes} are taken")
-        if framed_size(record, size) > configs.max_message_bytes:
+        if record.size > self._max_message_bytes:
+            return MessageTooLarge(f"the message has {record.size} bytes, at most {self._max_message_bytes} are taken")
+        if framed_size(record) > configs.max_message_bytes:
             return MessageTooLarge(
-                f"the message has {size} bytes, its topic takes record batches of {configs.max_message_bytes}"
+                f"the message has {record.size} bytes, its topic takes record batches of {configs.max_message_bytes}"
             )
         return None
 

@@ -72,7 +72,7 @@ class Registry:
     async def add(self, key: str, now_ms: int, deadline: Deadline) -> bool:
         """Note the creation of a stream or topic; False when somebody else's stream of this name came first."""
         value = msgspec.json.encode(_Created(now_ms))
-        [outcome] = await self._log.publish(CATALOG_TOPIC, [NewRecord(0, value, now_ms, key=key.encode())], deadline)
+        [outcome] = await self._log.publish(CATALOG_TOPIC, [NewRecord.of(0, value, now_ms, key=key.encode())], deadline)
         if isinstance(outcome, Failed):
             raise StreamFailed(
                 f"'{key}' could not be written down: {outcome.error.message}", outcome=outcome.error.outcome
@@ -83,7 +83,7 @@ class Registry:
 
     async def remove(self, key: str, now_ms: int, deadline: Deadline) -> None:
         """Note the deletion of a stream or topic."""
-        [outcome] = await self._log.publish(CATALOG_TOPIC, [NewRecord(0, None, now_ms, key=key.encode())], deadline)
+        [outcome] = await self._log.publish(CATALOG_TOPIC, [NewRecord.of(0, None, now_ms, key=key.encode())], deadline)
         if isinstance(outcome, Failed):
             raise StreamFailed(
                 f"the deletion of '{key}' could not be written down: {outcome.error.message}",

@@ -287,7 +287,7 @@ async def test_a_live_feed_ends_with_its_key_or_its_right_and_says_so(start, tmp
         assert (await opened["gone"].receive()).data == 1008
         assert (await opened["less"].receive_json())["error"] == "forbidden"
         assert (await opened["less"].receive()).data == 1008
-        await publish(client.gateway.log, "sample-stream.events", NewRecord(0, b"{}", 0))
+        await publish(client.gateway.log, "sample-stream.events", NewRecord.of(0, b"{}", 0))
         assert (await opened["stays"].receive_json())["offset"] == 0
 
 

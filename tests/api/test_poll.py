@@ -184,7 +184,10 @@ async def test_whatever_stands_on_the_log_is_shown_and_blocks_nobody(client, val
     broker = client.gateway.log
     headers = (("tenant", b"a"), ("binary", b"\xff"), ("nothing", None))
     await publish(
-        broker, "sample-stream.events", NewRecord(0, value, 0, key=b"\xff", headers=headers), NewRecord(0, b"{}", 0)
+        broker,
+        "sample-stream.events",
+        NewRecord.of(0, value, 0, key=b"\xff", headers=headers),
+        NewRecord.of(0, b"{}", 0),
     )
     polled = await client.poll()
     message, following = polled.body["messages"]

@@ -57,7 +57,7 @@ async def test_only_one_partition_and_only_one_type(any_client):
 async def test_events_of_others_without_header_have_a_type_too(client):
     async with listening(client, event_type="x.y") as listener:
         for value in (b"[]", b'{"event_type":1}', b'{\n "event_type": "x.y",\r\n "n": 1.10 }'):
-            await publish(client.gateway.log, "sample-stream.events", NewRecord(0, value, 0))
+            await publish(client.gateway.log, "sample-stream.events", NewRecord.of(0, value, 0))
         event = await listener.next()
     assert (event.data["offset"], event.data["event"]) == (2, {"event_type": "x.y", "n": 1.1})
 

@@ -118,7 +118,7 @@ def test_a_batch_is_never_larger_than_was_estimated():
     for n, (key, value, headers) in enumerate(
         [(b"k", b"v" * 500, ()), (None, None, (("null", None), ("key", b"x" * 200))), (b"", b"", ()), (None, b"1", ())]
     ):
-        estimated += size_in_batch(NewRecord(0, value, 0, key, headers))
+        estimated += size_in_batch(NewRecord.of(0, value, 0, key=key, headers=headers))
         assert batch.append(timestamp=n * 10**11, key=key, value=value, headers=list(headers)) is not None
         assert batch.size() <= estimated
 

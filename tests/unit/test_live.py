@@ -34,7 +34,7 @@ class Log(MemoryBroker):
         return await super().fetch(at, limit, wait)
 
     async def write(self, *values: bytes, partition: int = 0) -> None:
-        await publish(self, TOPIC.full, *(NewRecord(partition, value, 0) for value in values))
+        await publish(self, TOPIC.full, *(NewRecord.of(partition, value, 0) for value in values))
 
 
 @asynccontextmanager

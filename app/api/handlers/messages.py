@@ -103,10 +103,11 @@ def origin_of(request: Request) -> Origin:
 
 def follow(messages: Sequence[Message]) -> None:
     """Let the request's log lines tell what its events belong to, where that is the same of all."""
-    for name in ("correlation_id", "causation_id"):
-        ids = {getattr(message.event, name, None) for message in messages}
-        if len(ids) == 1 and (only := ids.pop()):
-            bind(**{name: only})
+    if messages and (first := messages[0].event):
+        for name in ("correlation_id", "causation_id"):
+            common = getattr(first, name)
+            if common and all(getattr(message.event, name, None) == common for message in messages):
+                bind(**{name: common})
 
 
 def _in_place(items: Sequence[parsing.Item], sent: Sequence[Outcome]) -> list[Outcome]:

@@ -27,7 +27,7 @@ def refusal(record: NewRecord, size: int, config: TopicConfigs) -> SluiceError |
 
 def size_in_batch(record: NewRecord) -> int:
     """Bytes that the record takes in a batch, at most."""
-    return framed_size(record, record.size) - HEADER
+    return framed_size(record) - HEADER
 
 
 def by_partition(records: Sequence[NewRecord], indices: Iterable[int]) -> dict[int, list[int]]:

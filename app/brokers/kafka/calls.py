@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from app.brokers.kafka.batches import refusal, size_in_batch
+from app.brokers.kafka.batches import HEADER, refusal, size_in_batch
 from app.brokers.kafka.group_commit import Part
 from app.brokers.kafka.repeats import TopicRepeats
 from app.deadline import Deadline
@@ -27,6 +27,8 @@ class Call:
 
     def refuse(self, config: TopicConfigs) -> list[int]:
         """Fail the records that the broker would refuse; answers the places of the others."""
+        if not config.compacted and HEADER + max(self.sizes) <= config.max_message_bytes:
+            return list(range(len(self.records)))
         good = []
         for place, record in enumerate(self.records):
             if error := refusal(record, self.sizes[place], config):
@@ -37,6 +39,10 @@ class Call:
 
     def set_aside(self, places: Iterable[int], repeats: TopicRepeats) -> list[int]:
         """Put aside what was written, or is on its way, already; answers the places of the others."""
+        places = list(places)
+        ids = [event_id for place in places if (event_id := self.records[place].event_id)]
+        if len(set(ids)) == len(ids) and not repeats.knows_any(ids):
+            return places
         fresh: list[int] = []
         first: dict[str, int] = {}
         for place in places:
@@ -64,17 +70,17 @@ class Call:
 
     async def outcomes_of(self, part: Part) -> list[Outcome]:
         """By the deadline; what was not handed to aiokafka until then never will be."""
-        if await self.deadline.wait(part.answer):
-            return part.answer.result()
+        if await self.deadline.wait(part):
+            return part.result()
         return [Failed(self.deadline.error(part.withdraw()))] * len(part.records)
 
     async def follow(self) -> None:
         """Give the repeats that were put aside the outcomes of their firsts."""
         for place, part in self._following:
-            if await self.deadline.wait(part.answer):
+            if await self.deadline.wait(part):
                 event_id = self.records[place].event_id
                 number = next(n for n, record in enumerate(part.records) if record.event_id == event_id)
-                self.outcomes[place] = _repeated(part.answer.result()[number])
+                self.outcomes[place] = _repeated(part.result()[number])
             else:
                 self.outcomes[place] = Failed(self.deadline.error(UNKNOWN))
         for place, first in self._same:

@@ -28,17 +28,33 @@ HandOver = Callable[[list[NewRecord]], Awaitable["asyncio.Future[Any]"]]
 class Part:
     """A request's records for one partition: all in one batch. `size` is what they take in it, in bytes.
 
-    `answer` is resolved with their outcomes; failures are outcomes, too.
+    It is resolved with their outcomes, once; failures are outcomes, too. Like a future it tells those who asked, but at
+    once, without a turn of the loop in between.
     """
 
-    __slots__ = ("answer", "handed", "records", "size", "withdrawn")
+    __slots__ = ("_listeners", "_outcomes", "handed", "records", "size", "withdrawn")
 
     def __init__(self, records: Sequence[NewRecord], size: int) -> None:
         self.records = records
         self.size = size
-        self.answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self.handed = False
         self.withdrawn = False
+        self._outcomes: list[Outcome] = []
+        self._listeners: list[Callable[[Part], object]] = []
+
+    def done(self) -> bool:
+        return bool(self._outcomes)
+
+    def result(self) -> list[Outcome]:
+        """The outcomes; none until it is done."""
+        return self._outcomes
+
+    def add_done_callback(self, listener: "Callable[[Part], object]", /) -> None:
+        """`listener` is called when it is resolved; it isn't yet."""
+        self._listeners.append(listener)
+
+    def remove_done_callback(self, listener: "Callable[[Part], object]", /) -> None:
+        self._listeners = [other for other in self._listeners if other != listener]
 
     def withdraw(self) -> OutcomeName:
         """The sender waits no more: what was not handed to aiokafka yet never will be."""
@@ -52,8 +68,10 @@ class Part:
         self.resolve([Failed(error)] * len(self.records))
 
     def resolve(self, outcomes: list[Outcome]) -> None:
-        if not self.answer.done():
-            self.answer.set_result(outcomes)
+        if not self._outcomes:
+            self._outcomes = outcomes
+            for listener in self._listeners:
+                listener(self)
 
 
 class GroupCommit:

@@ -255,7 +255,8 @@ def committed_at(topic: str, offsets: Mapping[int, int]) -> dict[TopicPartition,
 
 def known_partitions(producer: Producer, topic: str) -> set[int]:
     """Those a batch can be handed over for; aiokafka asserts that it can."""
-    return set(producer.client.cluster.partitions_for_topic(topic) or ())
+    known: set[int] | None = producer.client.cluster.partitions_for_topic(topic)
+    return known or set()
 
 
 def forget_topic(producer: Producer, topic: str) -> None:

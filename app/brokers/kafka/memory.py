@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Generic, TypeVar
 
 from app.errors import Disconnected
@@ -25,7 +26,7 @@ class Memory(Generic[T]):
         self._kept: dict[str, _Kept[T]] = {}
 
     async def get(self, name: str) -> T:
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         kept = self._kept.get(name)
         if kept is None or (kept.answer.done() and now >= kept.until):
             self._drop_old(now)
@@ -39,7 +40,7 @@ class Memory(Generic[T]):
     def remembered(self, name: str) -> T | None:
         """The answer, if it is here and not too old."""
         kept = self._kept.get(name)
-        if kept is None or not kept.answer.done() or asyncio.get_running_loop().time() >= kept.until:
+        if kept is None or not kept.answer.done() or monotonic() >= kept.until:
             return None
         return kept.answer.result()
 

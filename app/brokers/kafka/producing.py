@@ -97,10 +97,11 @@ class Producing:
         """As `Broker.publish`. A caller that is cancelled leaves it running: no call is sent in part."""
         if not records:
             return []
+        partitions = {record.partition for record in records}
         try:
-            config = self._known(topic, records)
+            config = self._known(topic, partitions)
             if config is None:
-                config = await deadline.run(self._checked(topic, records))
+                config = await deadline.run(self._checked(topic, partitions, records[0].timestamp_ms))
         except NotFound:
             self.forget(topic)
             raise
@@ -147,26 +148,24 @@ class Producing:
         if sequences:
             await asyncio.wait(sequences)
 
-    def _known(self, topic: str, records: Sequence[NewRecord]) -> TopicConfigs | None:
-        """The topic's configuration, when all that has to be known of it is."""
+    def _known(self, topic: str, wanted: set[int]) -> TopicConfigs | None:
+        """The topic's configuration, when all that has to be known of it and of these partitions is."""
         partitions, config = self._directory.remembered(topic)
         if partitions is None or config is None or self._producer is None:
             return None
         if not self._repeats.off and self._repeats.ready(topic) is None:
             return None
-        introduced = known_partitions(self._producer, topic)
-        if all(record.partition in partitions and record.partition in introduced for record in records):
+        if wanted <= partitions.keys() and wanted <= known_partitions(self._producer, topic):
             return config.acted_on
         return None
 
-    async def _checked(self, topic: str, records: Sequence[NewRecord]) -> TopicConfigs:
+    async def _checked(self, topic: str, wanted: set[int], now_ms: int) -> TopicConfigs:
         """The topic's configuration, once topic and partitions are known to exist and aiokafka knows them too."""
-        wanted = {record.partition for record in records}
         for number in sorted(wanted):
             await self._directory.partition(topic, number)
         config = await self._directory.config(topic)
         await self._introduce(self._opened(), topic, wanted)
-        await self._repeats.fill(topic, records[0].timestamp_ms)
+        await self._repeats.fill(topic, now_ms)
         return config.acted_on
 
     async def _introduce(self, producer: Producer, topic: str, wanted: set[int]) -> None:

@@ -5,7 +5,7 @@ first needed, then kept by what is sent from here. Exact while the process lives
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from app.brokers.dedupe import DedupeWindow
 from app.brokers.kafka.directory import Directory
@@ -23,25 +23,28 @@ class TopicRepeats:
         self._seen = seen
         self._in_flight: dict[str, Part] = {}
 
+    def knows_any(self, event_ids: Sequence[str]) -> bool:
+        """Whether `find` has to be asked about these."""
+        return not self._in_flight.keys().isdisjoint(event_ids) or self._seen.knows_any(event_ids)
+
     def find(self, event_id: str, now_ms: int) -> Written | Part | None:
         """Where the event is, as a duplicate; or with what it is on its way."""
         return self._in_flight.get(event_id) or self._seen.find(event_id, now_ms)
 
     def begin(self, part: Part) -> None:
         """These are on their way until the part is answered, be it after its sender's deadline."""
-        for record in part.records:
-            if record.event_id:
-                self._in_flight[record.event_id] = part
-        part.answer.add_done_callback(lambda _: self._end(part))
+        self._in_flight.update(dict.fromkeys([record.event_id for record in part.records if record.event_id], part))
+        part.add_done_callback(self._end)
 
     def _end(self, part: Part) -> None:
-        written: dict[str, Written] = {}
-        for record, outcome in zip(part.records, part.answer.result(), strict=True):
-            if record.event_id:
-                del self._in_flight[record.event_id]
-                if isinstance(outcome, Written):
-                    written[record.event_id] = outcome
-        self._seen.add(written)
+        outcomes = {
+            record.event_id: outcome
+            for record, outcome in zip(part.records, part.result(), strict=True)
+            if record.event_id
+        }
+        for event_id in outcomes:
+            del self._in_flight[event_id]
+        self._seen.add({event_id: outcome for event_id, outcome in outcomes.items() if isinstance(outcome, Written)})
 
 
 class Repeats:

@@ -7,6 +7,7 @@ repeat it with the same event ids.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import monotonic
 from typing import TypeVar
 
 from app.broker import BrokerKind, Log, Membership, Sharer
@@ -68,8 +69,12 @@ class ReconnectingBroker:
         number = self.waiting.begin()
         try:
             with self._permit() as permit:
-                started = asyncio.get_running_loop().time()
-                outcomes = await self._publish(topic, records, deadline)
+                started = monotonic()
+                outcomes = await self._attempt(topic, records, deadline)
+                if not _any_failed(outcomes):
+                    permit.succeeded()
+                    return outcomes
+                await self._insist(topic, records, deadline, outcomes)
                 self._judge(permit, outcomes, started)
                 return outcomes
         finally:
@@ -151,8 +156,10 @@ class ReconnectingBroker:
             self._session.suspect(generation)
             raise
 
-    async def _publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
-        outcomes = await self._attempt(topic, records, deadline)
+    async def _insist(
+        self, topic: str, records: Sequence[NewRecord], deadline: Deadline, outcomes: list[Outcome]
+    ) -> None:
+        """Send again what is not written, as long as the deadline allows; `outcomes` are those of the first attempt."""
         again = _to_send_again(outcomes)
         while again:
             if deadline.remaining() <= PAUSE:
@@ -164,20 +171,21 @@ class ReconnectingBroker:
             for place, outcome in zip(again, answered, strict=True):
                 outcomes[place] = outcome
             again = [again[number] for number in _to_send_again(answered)]
-        return outcomes
 
     async def _attempt(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         session = self._session
-        if not await session.ready(deadline):
+        if session.state != "ready" and not await session.ready(deadline):
             return [Failed(deadline.error(NOT_WRITTEN))] * len(records)
         generation = session.generation
+        session.begin_waiting()
         try:
-            with session.waiting():
-                outcomes = await self._inner.publish(topic, records, deadline)
+            outcomes = await self._inner.publish(topic, records, deadline)
         except Disconnected as error:
             session.suspect(generation)
             return [Failed(error)] * len(records)
-        if any([isinstance(outcome, Failed) for outcome in outcomes]):  # noqa: C419  # a list is faster
+        finally:
+            session.end_waiting()
+        if _any_failed(outcomes):
             session.suspect(generation)
         else:
             session.progressed()
@@ -197,9 +205,13 @@ class ReconnectingBroker:
             permit.succeeded()
         elif any(isinstance(error, Disconnected) for error in errors) or (
             any(isinstance(error, DeadlineExceeded) for error in errors)
-            and asyncio.get_running_loop().time() - started >= 0.95 * self._longest_wait
+            and monotonic() - started >= 0.95 * self._longest_wait
         ):
             permit.failed()
+
+
+def _any_failed(outcomes: Sequence[Outcome]) -> bool:
+    return Failed in map(type, outcomes)  # in C: every send asks this
 
 
 def _to_send_again(outcomes: Sequence[Outcome]) -> list[int]:

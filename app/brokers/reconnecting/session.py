@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Literal
 
 from tenacity import (
@@ -121,23 +122,21 @@ class Session:
         await asyncio.sleep(PROBE_SECONDS)
         await self._ready.wait()
 
-    @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Somebody waits for an acknowledgement as long as this lasts."""
+    def begin_waiting(self) -> None:
+        """Somebody waits for an acknowledgement, until `end_waiting`."""
         if not self._waiting:
-            self._progress_at = asyncio.get_running_loop().time()
+            self._progress_at = monotonic()
             self._idle.clear()
         self._waiting += 1
-        try:
-            yield
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self._idle.set()
+
+    def end_waiting(self) -> None:
+        self._waiting -= 1
+        if not self._waiting:
+            self._idle.set()
 
     def progressed(self) -> None:
         """Something was acknowledged."""
-        self._progress_at = asyncio.get_running_loop().time()
+        self._progress_at = monotonic()
 
     def suspect(self, generation: int) -> None:
         """A call of that generation failed in a way that may mean that the broker is away, or the connection broken."""
@@ -157,10 +156,10 @@ class Session:
                 await self._look()
 
     def _silent_for(self) -> float:
-        return asyncio.get_running_loop().time() - self._progress_at if self._waiting else 0.0
+        return monotonic() - self._progress_at if self._waiting else 0.0
 
     async def _look(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         try:
             async with asyncio.timeout(PING_SECONDS):
                 await self._inner.ping()
@@ -172,7 +171,7 @@ class Session:
                 await self._rebuild("moved")
             return
         if self.state == "away":
-            self._progress_at = asyncio.get_running_loop().time()
+            self._progress_at = monotonic()
             self._enter_ready()
         elif self._silent_for() > self._policy.stalled:
             await self._rebuild("stalled")
@@ -214,8 +213,8 @@ class Session:
 
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until the bootstrap servers answer."""
-        until = asyncio.get_running_loop().time() + seconds
-        while (left := until - asyncio.get_running_loop().time()) > 0:
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0:
             await asyncio.sleep(min(left, PROBE_SECONDS))
             if await self._answers():
                 return
