@@ -84,7 +84,7 @@ async def _serve(
             new_id=UuidSource(),
             shutdown_timeout=_LAST_ANSWERS_SECONDS,
             bounds=Bounds(settings.max_connections),
-            refused=gateway.metrics.refused,
+            refused=gateway.metrics.door.refused,
         )
         listen = partial(_listen, stack, shared=shared)
         if settings.metrics_port:

@@ -77,7 +77,7 @@ def _chain(whose: Identify) -> Handler:
     default = TopicName.create("sample-stream", "events")
     metrics = Metrics()
     middlewares = (
-        cors({"*"}, metrics.refused),
+        cors({"*"}, metrics.door.refused),
         identify(whose, TrustedProxies(), in_query=False),
         limit(LocalLimiter(Moments.alone(), time.monotonic), metrics, rps=1e6, burst=1000),
         authorise(Attempts(time.monotonic), metrics, default=default, without_key={"/health", "/ready"}),

@@ -40,5 +40,5 @@ class Charges:
         demands = [Demand(f"{what} {caller}", rate, max(1, rate), cost, debt=True) for what, rate, cost in limited]
         for (what, rate, _), verdict in zip(limited, await self._limiter.take_all(*demands), strict=True):
             if verdict.wait:
-                self._metrics.refused(f"{what}_limited", call.identity.name)
+                self._metrics.door.refused(f"{what}_limited", call.identity.name)
                 raise TooManyRequests(f"too many {what}: {rate:g} a second are allowed", retry_after=verdict.wait)

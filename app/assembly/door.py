@@ -76,7 +76,7 @@ class Guarded(NamedTuple):
 def make_guards(settings: Settings, guarded: Guarded, metrics: Metrics) -> Guards:
     """The middlewares that let requests in."""
     return Guards(
-        cors(settings.origins, metrics.refused),
+        cors(settings.origins, metrics.door.refused),
         identify(guarded.door.identify, settings.proxies, in_query=settings.api_key_in_query),
         limit(guarded.limiter, metrics, rps=settings.rate_limit_rps, burst=settings.rate_limit_burst),
         authorise(

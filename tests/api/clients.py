@@ -72,7 +72,7 @@ async def running(*, bounds: Bounds | None = None, **environ: str) -> AsyncItera
             new_id=UuidSource(),
             shutdown_timeout=1,
             bounds=bounds or Bounds(settings.max_connections),
-            refused=gateway.metrics.refused,
+            refused=gateway.metrics.door.refused,
         )
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

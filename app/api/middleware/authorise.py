@@ -37,7 +37,7 @@ def authorise(attempts: Attempts, metrics: Metrics, *, default: TopicName, witho
                     return await handler(request)
                 raise Forbidden("this API key does not have the right to do this")  # noqa: TRY301  # told of below
             except Forbidden:
-                metrics.refused("forbidden", identity.name)
+                metrics.door.refused("forbidden", identity.name)
                 raise
 
         return handle
@@ -45,9 +45,9 @@ def authorise(attempts: Attempts, metrics: Metrics, *, default: TopicName, witho
     def refuse(refused: Refused, address: str) -> NoReturn:
         wait = 0.0 if refused.reason == "missing" else attempts.wrong_key(network_of(address))
         if wait:
-            metrics.refused("too_many_wrong")
+            metrics.door.refused("too_many_wrong")
             raise TooManyRequests("too many invalid API keys came from this address", retry_after=wait)
-        metrics.refused(*refused)
+        metrics.door.refused(*refused)
         raise Unauthorized("API key required" if refused.reason == "missing" else "Invalid API key")
 
     return middleware

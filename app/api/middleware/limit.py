@@ -26,7 +26,7 @@ def limit(limiter: Limiter, metrics: Metrics, *, rps: float, burst: int) -> Midd
             if rate:
                 verdict = call.limit = await limiter.take(Demand(caller_of(call), rate, size))
                 if verdict.wait:
-                    metrics.refused("rate_limited", call.identity.name)
+                    metrics.door.refused("rate_limited", call.identity.name)
                     raise TooManyRequests("too many requests", retry_after=verdict.wait)
             return await handler(request)
 

@@ -46,10 +46,6 @@ class Metrics:
             self.seen.register(self.registry)
             collect_process(self.registry)
 
-    def refused(self, reason: str, key: str | None = None) -> None:
-        """As `DoorMetrics.refused`."""
-        self.door.refused(reason, key)
-
     def follow(self, gauge: Gauge, value: Callable[[], float]) -> None:
         """Let the gauge show what `value` answers, in the loop's thread, at each `sample`."""
         self._sampled.append((gauge, value))
