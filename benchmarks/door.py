@@ -18,7 +18,7 @@ from app.api.middleware.cors import cors
 from app.api.middleware.identify import identify
 from app.api.middleware.limit import limit
 from app.api.request import Call, Handler, Request
-from app.api.route import Route, guarded
+from app.api.route import Route, composed
 from app.door.attempts import Attempts
 from app.door.keyring import ANYBODY, Identify, Keyring
 from app.door.keys import Key, digest, key_text, new_secret
@@ -82,4 +82,4 @@ def _chain(whose: Identify) -> Handler:
         limit(LocalLimiter(Moments.alone(), time.monotonic), metrics, rps=1e6, burst=1000),
         authorise(Attempts(time.monotonic), metrics, default=default, without_key={"/health", "/ready"}),
     )
-    return guarded(Route("POST", _PATH, Right.PRODUCE, _nothing), middlewares)
+    return composed(Route("POST", _PATH, Right.PRODUCE, _nothing), middlewares)

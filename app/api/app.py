@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 
 from app.api.headers import add_headers
 from app.api.request import Call, Handler, Request
-from app.api.route import UNKNOWN_ROUTE, Middleware, Route, guarded
+from app.api.route import UNKNOWN_ROUTE, Middleware, Route, composed
 from app.door.scopes import Right
 
 
@@ -27,10 +27,10 @@ class Application:
         self._stopping = stopping
         self._handlers: dict[web.AbstractRoute, Handler] = {}
         for row in routes:
-            handler = guarded(row, middlewares)
+            handler = composed(row, middlewares)
             for method in (row.method, hdrs.METH_HEAD) if row.method == hdrs.METH_GET else (row.method,):
                 self._handlers[self.router.add_route(method, row.path, cast(Any, row.handler))] = handler
-        self._nowhere = guarded(Route("*", UNKNOWN_ROUTE, Right.ANY, _nowhere), middlewares)
+        self._nowhere = composed(Route("*", UNKNOWN_ROUTE, Right.ANY, _nowhere), middlewares)
 
     async def __call__(self, request: Request) -> web.StreamResponse:
         match = await self.router.resolve(cast(Any, request))  # it reads path and method

@@ -26,7 +26,7 @@ Middleware = Callable[[Handler, Route], Handler]
 """Puts itself before a handler, once for each route: what depends on the route alone is settled then."""
 
 
-def guarded(route: Route, middlewares: Sequence[Middleware]) -> Handler:
+def composed(route: Route, middlewares: Sequence[Middleware]) -> Handler:
     """The route's handler behind all of them, the first outermost."""
     handler = route.handler
     for middleware in reversed(middlewares):

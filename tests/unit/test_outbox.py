@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
+from aiohttp import web
 
+from app.api.wire.connection import Bounds
 from app.api.wire.outbox import AT_ONCE, HeldTransport, Outbox
+from app.api.wire.server import Server
 
 
 class System(asyncio.Transport):
@@ -34,6 +37,10 @@ class System(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return 1000
+
+
+async def nobody(request) -> web.StreamResponse:
+    raise NotImplementedError
 
 
 @pytest.fixture
@@ -104,3 +111,13 @@ async def test_a_connection_lost_in_the_round_does_not_keep_the_others_from_thei
     system.closing = True
     await asyncio.sleep(0)
     assert sent == [b"there"]
+
+
+async def test_a_client_that_has_no_more_to_say_still_gets_what_is_written(sent):
+    server = Server(nobody, lambda: "id", Bounds(), lambda _: None)
+    connection = server()
+    connection.connection_made(System(sent))
+    connection.transport.write(b"answer")
+    connection.eof_received()
+    assert sent == [b"answer"]
+    connection.connection_lost(None)

@@ -90,6 +90,12 @@ class Connection(RequestHandler):
         elif most and self._server.served > most:
             self._refuse("too_many_connections", Overloaded(f"there are {most} connections, no more are taken"))
 
+    def eof_received(self) -> None:
+        """The transport closes itself now; what is written goes out before."""
+        if isinstance(self.transport, HeldTransport):
+            self.transport.send()
+        super().eof_received()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._head_came()
         self._server.refused_open.discard(self)
