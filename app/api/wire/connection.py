@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_parser import RawRequestMessage
@@ -11,13 +11,11 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from app.api.headers import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
 from app.api.middleware.errors import framework_error
 from app.api.responses import error_response
+from app.api.wire.crowd import Crowd
 from app.api.wire.masks import MaskedReader
 from app.api.wire.outbox import HeldTransport
 from app.errors import NOT_WRITTEN, BadRequest, Overloaded, RequestTooSlow, SluiceError
 from app.telemetry.logs import get_logger, serve_request
-
-if TYPE_CHECKING:
-    from app.api.wire.server import Server
 
 _UNREAD_BYTES = 65_536
 
@@ -49,21 +47,28 @@ class Connection(RequestHandler):
     __slots__ = (
         "_body",
         "_bounds",
+        "_crowd",
         "_head_bytes",
         "_head_ends",
         "_lost",
         "_new_id",
         "_refused",
-        "_server",
         "_shut",
         "large",
     )
 
     def __init__(
-        self, server: "Server", *, new_id: Callable[[], str], bounds: Bounds, refused: Callable[[str], None], **how: Any
+        self,
+        server: web.Server,
+        crowd: Crowd,
+        *,
+        new_id: Callable[[], str],
+        bounds: Bounds,
+        refused: Callable[[str], None],
+        **how: Any,
     ) -> None:
         super().__init__(server, **how)
-        self._server = server
+        self._crowd = crowd
         self._new_id = new_id
         self._bounds = bounds
         self._refused = refused
@@ -82,12 +87,12 @@ class Connection(RequestHandler):
             self._lost.append(tell)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(HeldTransport(cast(asyncio.Transport, transport), self._server.outbox))
+        super().connection_made(HeldTransport(cast(asyncio.Transport, transport), self._crowd.outbox))
         most = self._bounds.connections
-        if most and self._server.open > self._bounds.unanswered:
+        if most and self._crowd.size > self._bounds.unanswered:
             self._refused("too_many_connections")
             self.force_close()
-        elif most and self._server.served > most:
+        elif most and self._crowd.served > most:
             self._refuse("too_many_connections", Overloaded(f"there are {most} connections, no more are taken"))
 
     def eof_received(self) -> None:
@@ -98,7 +103,7 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._head_came()
-        self._server.refused_open.discard(self)
+        self._crowd.refused.discard(self)
         super().connection_lost(exc)
         for tell in self._lost:
             tell()
@@ -150,7 +155,7 @@ class Connection(RequestHandler):
         self._refused(reason)
         self._shut = True
         if self._current_request is None:  # else it has its place until that is answered
-            self._server.refused_open.add(self)
+            self._crowd.refused.add(self)
         self._head_came()
         rest = StreamReader(self, _UNREAD_BYTES, loop=self._loop)  # never ends: so aiohttp lingers before it closes
         self._messages.append((_ErrInfo(status=400, exc=error, message=""), rest))
@@ -170,7 +175,7 @@ class Connection(RequestHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         if self._shut:
-            self._server.refused_open.add(self)
+            self._crowd.refused.add(self)
         request_id = self._new_id()
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun, it can't become another one")

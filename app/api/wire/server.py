@@ -10,8 +10,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from app.api.request import Handler, Request, asks_for_websocket
 from app.api.wire.connection import Bounds, Connection, too_large
+from app.api.wire.crowd import Crowd
 from app.api.wire.framing import fault_of, size_of
-from app.api.wire.outbox import Outbox
 from app.errors import BadRequest
 
 KEEP_ALIVE_SECONDS = 75.0
@@ -53,29 +53,18 @@ class Server(web.Server):
         self._new_id = new_id
         self._bounds = bounds
         self._refused = refused
-        self.outbox = Outbox(self._loop)
-        self.refused_open: set[Connection] = set()
-        """They are answered and read no more, and stay so long that their clients can read the answer."""
+        self._crowd = Crowd(self._loop, self._connections)
 
     def __call__(self) -> RequestHandler:
         return Connection(
             self,
+            self._crowd,
             loop=self._loop,
             new_id=self._new_id,
             bounds=self._bounds,
             refused=self._refused,
             **self._kwargs,
         )
-
-    @property
-    def open(self) -> int:
-        """How many connections there are."""
-        return len(self._connections)
-
-    @property
-    def served(self) -> int:
-        """How many of them were not refused."""
-        return self.open - len(self.refused_open)
 
     def _make_request(
         self,
