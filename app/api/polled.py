@@ -35,7 +35,7 @@ class PolledMessage(Struct, gc=False):
 
 
 class _Page(Struct, gc=False):
-    messages: Raw
+    messages: list[PolledMessage] | Raw
     count: int
     partition_id: int
     current_offset: int
@@ -48,7 +48,7 @@ def polled(partition: int, fetched: Fetched) -> web.Response:
     """The page as an answer."""
     return json_response(
         _Page(
-            messages=Raw(_shown(fetched)),
+            messages=_shown(fetched),
             count=len(fetched.records),
             partition_id=partition,
             current_offset=max(0, fetched.high_watermark - 1),
@@ -59,15 +59,14 @@ def polled(partition: int, fetched: Fetched) -> web.Response:
     )
 
 
-def _shown(fetched: Fetched) -> bytes:
-    """The messages as JSON, made once for all who read the same page."""
+def _shown(fetched: Fetched) -> list[PolledMessage] | Raw:
+    """The messages; as JSON, made once for all, where several read the same page."""
     shared = fetched.shared
-    if shared is not None and shared.shown is not None:
-        return shared.shown
-    shown = json_bytes([message_of(record) for record in fetched.records])
-    if shared is not None:
-        shared.shown = shown
-    return shown
+    if shared is None:
+        return [message_of(record) for record in fetched.records]
+    if shared.shown is None:
+        shared.shown = json_bytes([message_of(record) for record in fetched.records])
+    return Raw(shared.shown)
 
 
 def message_of(record: Record) -> PolledMessage:

@@ -226,6 +226,17 @@ async def test_what_is_kept_is_bounded():
     assert (len(history), history.weight) == (0, 0)
 
 
+async def test_of_many_who_fetch_the_same_at_once_one_answer_is_kept():
+    leader = Leader()
+    leader.write(*values(0, 500))
+    reader = reading(leader)
+    found = await asyncio.gather(*(reader.fetch(AT, HUNDRED, 0) for _ in range(10)))
+    assert all(numbers(fetched) == list(range(100)) for fetched in found)
+    assert len(reader.history) == 1
+    assert (await reader.fetch(AT, HUNDRED, 0)).shared is not None
+    await reader.close()
+
+
 async def test_a_compressed_answer_is_decoded_ahead_within_bounds():
     leader = Leader()
     leader.write(*values(0, 40, size=AHEAD_BYTES // 10), codec=GZIP)

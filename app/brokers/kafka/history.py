@@ -17,7 +17,7 @@ from app.brokers.kafka.stretch import KeptPage, Part, Piece, Stretch
 from app.record import Limit, Position
 
 KEPT_SECONDS = 1.0
-KEPT_BYTES = 8 << 20
+KEPT_BYTES = 4 << 20
 """Of memory, for all partitions together."""
 
 _first = attrgetter("first")
@@ -53,12 +53,15 @@ class History:
         return known[place - 1] if place and known[place - 1].covers(position.offset) else None
 
     def keep(self, at: Position, piece: Piece) -> Stretch:
-        """What was just fetched at this position."""
+        """What was just fetched at this position. Of many who fetched it at once, one answer is kept."""
         stretch = Stretch(at, piece)
-        if piece.data:
+        known = self._by_partition.get(at[:2], [])
+        place = bisect_right(known, at.offset, key=_first)
+        twin = known[place - 1] if place and known[place - 1].first == at.offset else None
+        if piece.data and (twin is None or twin.length < stretch.length):
             loop = asyncio.get_running_loop()
-            known = self._by_partition.setdefault(at[:2], [])
-            known.insert(bisect_right(known, stretch.first, key=_first), stretch)
+            self._by_partition[at[:2]] = known
+            known.insert(place, stretch)
             self._kept.append(_Kept(loop.time() + self._seconds, at[:2], stretch))
             self._weights[stretch] = 0
             self._weigh(stretch)

@@ -82,10 +82,15 @@ class Stretch:
         return self.first <= offset < self.next_offset or (offset == self.next_offset and self._rest is not None)
 
     @property
+    def length(self) -> int:
+        """Bytes of the answer."""
+        return len(self._piece.data)
+
+    @property
     def weight(self) -> int:
         """About how many bytes of memory it takes."""
         rest = self._rest.weight if self._rest is not None else 0
-        return _PAGE + len(self._piece.data) + rest + sum([page.weight for page in self._pages.values()])
+        return _PAGE + self.length + rest + sum([page.weight for page in self._pages.values()])
 
     def read(self, page: Page, offset: int) -> int:
         """Fill the page from `offset` on, which this covers; answers where to go on, behind what readers are not shown.
