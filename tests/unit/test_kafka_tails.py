@@ -62,6 +62,7 @@ async def test_a_thousand_who_wait_cost_one_fetch():
     found = await asyncio.gather(*waiting)
     assert all([r.value for r in fetched.records] == [b"a", b"b"] for fetched in found)
     assert {fetched.next_offset for fetched in found} == {2}
+    assert len({id(fetched.shared) for fetched in found}) == 1
     assert partition.looks <= 2  # the second is for those who come next
     await tails.close()
 
@@ -82,6 +83,23 @@ async def test_who_comes_a_little_late_gets_what_was_kept():
     assert fetched.next_offset == 7
     assert tails.at(AT._replace(offset=11)) is None
     follower.cancel()
+    await tails.close()
+
+
+async def test_who_wants_another_part_gets_another_page():
+    partition = Partition()
+    tails = Tails(partition.look)
+    tail = tails.start(AT)
+    waiting = [asyncio.ensure_future(tail.fetch(0, Limit(count, 1 << 20), 10)) for count in range(1, 31)]
+    await asyncio.sleep(0.05)
+    partition.write(*(b"%d" % n for n in range(30)))
+    found = await asyncio.gather(*waiting)
+    assert [[r.offset for r in fetched.records] for fetched in found] == [list(range(n)) for n in range(1, 31)]
+    follower = asyncio.ensure_future(tail.fetch(30, ALL, 10))
+    await asyncio.sleep(0.01)
+    partition.write(b"30")
+    assert [r.offset for r in (await follower).records] == [30]
+    assert [r.offset for r in (await tail.fetch(29, Limit(30, 1 << 20), 10)).records] == [29, 30]
     await tails.close()
 
 

@@ -1,6 +1,7 @@
 """Waiting for a partition's next records: one fetch loop a partition, however many wait for it.
 
-What the loop found last is kept, a little of it, so that a thousand who wait for the same records cost one fetch.
+What the loop found last is kept, a little of it, so that a thousand who wait for the same records cost one fetch; what
+clients see of these is made once.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from app.brokers.kafka.pages import Page
 from app.brokers.kafka.stretch import Piece, Stretch
-from app.record import Fetched, Limit, Position, Record
+from app.record import Fetched, Limit, Position, Record, Shared
 
 SLICE = 0.5
 """Seconds that one request waits at the broker; so long may a deletion go unnoticed, and so long a loop outlives its
@@ -17,6 +18,7 @@ last waiter."""
 
 KEPT_BYTES = 1 << 20
 STEP = Limit(1000, KEPT_BYTES)
+PAGES = 8
 
 Look = Callable[[Position, Limit, float], Awaitable[tuple[Piece, Position]]]
 """One fetch that may wait so many seconds at the broker."""
@@ -32,6 +34,8 @@ class Tail:
         self._first = start.offset
         self._kept: deque[Record] = deque()
         self._size = 0
+        self._pages: dict[tuple[int, Limit], Fetched] = {}
+        """As they were found since the last round; most who wait want the same."""
         self._high_watermark = start.offset
         self._log_start = 0
         self._waiting: set[asyncio.Future[None]] = set()
@@ -55,16 +59,23 @@ class Tail:
             await self._arrival(seconds)
         if offset < self._first:
             return None
-        page = Page(limit)
-        next_offset = page.take(self._kept, offset)
-        return self._fetched(page, next_offset if page.full else self._at.offset)
+        found = self._pages.get((offset, limit))
+        if found is None:
+            found = self._page(offset, limit)
+            if len(self._pages) >= PAGES:
+                self._pages.clear()
+            self._pages[offset, limit] = found
+        return found
 
     async def close(self) -> None:
         self._task.cancel()
         await asyncio.wait({self._task})
 
-    def _fetched(self, page: Page, next_offset: int) -> Fetched:
-        return Fetched(page.records, next_offset, self._high_watermark, self._log_start)
+    def _page(self, offset: int, limit: Limit) -> Fetched:
+        page = Page(limit)
+        taken = page.take(self._kept, offset)
+        next_offset = taken if page.full else self._at.offset
+        return Fetched(page.records, next_offset, self._high_watermark, self._log_start, Shared(page.size))
 
     async def _arrival(self, seconds: float) -> None:
         arrival = asyncio.get_running_loop().create_future()
@@ -102,6 +113,7 @@ class Tail:
             self._size -= len(oldest.value or b"")
             self._first = oldest.offset + 1
         self._at = asked._replace(offset=next_offset)
+        self._pages.clear()
         if next_offset > asked.offset:
             self._wake()
 
