@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from app import errors
 from app.errors import Detail, OutcomeName, SluiceError
@@ -39,7 +40,7 @@ STATUS: dict[type[SluiceError], int] = {
 ERROR = web.ResponseKey("error", str)
 """The code of the error that an answer tells of."""
 
-_JSON = "application/json"
+_HEADERS = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -50,7 +51,7 @@ def status_of(error: SluiceError) -> int:
 
 def json_response(value: Any, *, status: int = 200) -> web.Response:
     """Any JSON value."""
-    return web.Response(body=_encode(value), status=status, content_type=_JSON)
+    return web.Response(body=_encode(value), status=status, headers=_HEADERS)
 
 
 def json_bytes(value: Any) -> bytes:

@@ -30,6 +30,11 @@ def size_in_batch(record: NewRecord) -> int:
     return framed_size(record) - HEADER
 
 
+def fits(size: int, most_bytes: int) -> bool:
+    """Whether a batch holds records that take so much."""
+    return HEADER + size <= most_bytes
+
+
 def by_partition(records: Sequence[NewRecord], indices: Iterable[int]) -> dict[int, list[int]]:
     """The records' places, by partition, in request order."""
     places: dict[int, list[int]] = {}
@@ -40,9 +45,9 @@ def by_partition(records: Sequence[NewRecord], indices: Iterable[int]) -> dict[i
 
 def chunks(places: list[int], sizes: Sequence[int], most_bytes: int) -> list[list[int]]:
     """The places of one partition as the fewest batches that keep the order and the size."""
-    room = most_bytes - HEADER
-    if sum([sizes[place] for place in places]) <= room:
+    if fits(sum([sizes[place] for place in places]), most_bytes):
         return [places]
+    room = most_bytes - HEADER
     found: list[list[int]] = []
     left = 0
     for place in places:

@@ -17,9 +17,9 @@ from app.brokers.kafka.overview import Overview
 from app.brokers.kafka.producing import Producing
 from app.brokers.kafka.reading import LATEST, Reading
 from app.brokers.kafka.repeats import Repeats
-from app.deadline import Clock, Deadline
+from app.deadline import Clock
 from app.group import GroupInfo
-from app.record import Fetched, Limit, NewRecord, Outcome, Position
+from app.record import Fetched, Limit, Position
 from app.topic import TopicInfo, TopicLayout, TopicSpec
 
 PING_TIMEOUT = 3.0
@@ -46,6 +46,7 @@ class KafkaBroker:
         self._groups = Groups(self._offsets)
         self._memberships = Memberships(options)
         overview = Overview(self._connection, self._directory)
+        self.publish = self._producing.publish
         self._admin = Admin(options, self._connection, self._directory, self._reading, self._offsets, overview)
 
     @property
@@ -72,9 +73,6 @@ class KafkaBroker:
         with kafka_errors("a ping"):
             async with asyncio.timeout(PING_TIMEOUT):
                 await self._connection.metadata([])
-
-    async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
-        return await self._producing.publish(topic, records, deadline)
 
     async def prepare(self, topic: str) -> None:
         await self._producing.prepare(topic, int(self._clock() * 1000))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from app.brokers.kafka.batches import HEADER, refusal, size_in_batch
+from app.brokers.kafka.batches import HEADER, fits, refusal, size_in_batch
 from app.brokers.kafka.group_commit import Part
 from app.brokers.kafka.repeats import TopicRepeats
 from app.deadline import Deadline
@@ -60,6 +60,11 @@ class Call:
                 if event_id:
                     first[event_id] = place
         return fresh
+
+    def whole(self, places: list[int]) -> Part | None:
+        """All records as one part, where nothing of them was refused or put aside and one batch holds them."""
+        size = sum(self.sizes)
+        return Part(self.records, size) if len(places) == len(self.records) and fits(size, self.most_bytes) else None
 
     def part(self, places: list[int]) -> Part:
         return Part([self.records[place] for place in places], sum([self.sizes[place] for place in places]))

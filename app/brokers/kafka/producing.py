@@ -111,6 +111,9 @@ class Producing:
         places = call.refuse(config)
         if repeats := self._repeats.ready(topic):
             places = call.set_aside(places, repeats)
+        if len(partitions) == 1 and (part := call.whole(places)):
+            self._put(call, partitions.pop(), part, repeats)
+            return await call.outcomes_of(part)
         await self._send(call, places, repeats)
         await call.follow()
         return call.outcomes
@@ -135,18 +138,24 @@ class Producing:
         sequences: list[asyncio.Task[None]] = []
         for partition, own in by_partition(call.records, places).items():
             parts = [(chunk, call.part(chunk)) for chunk in chunks(own, call.sizes, call.most_bytes)]
+            if len(parts) == 1:
+                single += parts
+                self._put(call, partition, parts[0][1], repeats)
+                continue
             if repeats:
                 for _, part in parts:
                     repeats.begin(part)
-            if len(parts) == 1:
-                single += parts
-                self._queue(call.topic, partition).put(parts[0][1], call.most_bytes)
-            else:
-                sequences.append(self._start(self._send_in_order(call, partition, parts)))
+            sequences.append(self._start(self._send_in_order(call, partition, parts)))
         for chunk, part in single:
             call.tell(chunk, await call.outcomes_of(part))
         if sequences:
             await asyncio.wait(sequences)
+
+    def _put(self, call: Call, partition: int, part: Part, repeats: TopicRepeats | None) -> None:
+        """All of the call that goes to this partition."""
+        if repeats:
+            repeats.begin(part)
+        self._queue(call.topic, partition).put(part, call.most_bytes)
 
     def _known(self, topic: str, wanted: set[int]) -> TopicConfigs | None:
         """The topic's configuration, when all that has to be known of it and of these partitions is."""
