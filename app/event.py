@@ -212,6 +212,11 @@ class EventEncoder:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
 
+    def at_once(self) -> "EventEncoder":
+        """For events that come together: those without a timestamp are all of this moment."""
+        moment = self.now()
+        return EventEncoder(lambda: moment, self.new_id)
+
     def encode(self, parsed: Any, raw: bytes | msgspec.Raw) -> EncodedEvent:
         """The event told by `parsed` (strictly parsed JSON) and `raw` (the same text without insignificant whitespace).
 

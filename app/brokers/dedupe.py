@@ -51,15 +51,15 @@ class DedupeWindow:
             return
         newest_ms = next(reversed(written.values())).timestamp_ms
         self._forget(self._expired(newest_ms - self._window_ms))
-        if self.knows_any(written):  # expired, and still here: the clock was set back
-            for event_id in self._places.keys() & written.keys():
-                self._order.remove(event_id)
+        count = len(self._places) + len(written)
         self._places.update(
             {
                 event_id: at.timestamp_ms << _PLACE_BITS | at.partition << _OFFSET_BITS | at.offset
                 for event_id, at in written.items()
             }
         )
+        if len(self._places) < count:  # one was expired, and still here: the clock was set back
+            self._order = deque(event_id for event_id in self._order if event_id not in written)
         self._order.extend(written)
         self._forget(len(self._order) - self._max_ids)
 

@@ -132,10 +132,11 @@ def test_the_first_record_of_a_batch_is_taken_whatever_its_size():
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_batch_compressed_ahead_is_the_one_that_aiokafka_would_have_made(codec):
     usual, ahead = BatchBuilder(100_000, CODECS[codec]), RecordBatch(100_000, CODECS[codec])
-    for batch in (usual, ahead):
-        for n in range(100):
-            batch.append(timestamp=1000 + n, key=b"k", value=b"v" * 50, headers=[("h", b"x")])
-        batch.close()
+    for n in range(100):
+        usual.append(timestamp=1000 + n, key=b"k", value=b"v" * 50, headers=[("h", b"x")])
+    usual.close()
+    ahead.fill([NewRecord.of(0, b"v" * 50, 1000 + n, key=b"k", headers=(("h", b"x"),)) for n in range(100)])
+    assert ahead.record_count() == usual.record_count()
     ahead.compress()
     for batch in (usual, ahead):
         batch._set_producer_state(4711, 3, 99)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, NotRequired
 
 import msgspec
@@ -148,7 +149,7 @@ class Parser:
     def send(self, body: bytes) -> Message:
         """One message. Raises BadRequest, ValidationFailed."""
         parsed, raw = _document(body)
-        return self._message(parsed, raw, None)
+        return _message(self._encoder, parsed, raw, None)
 
     def plain(self, body: bytes) -> Message:
         """An event as `/events` takes it, whose payload is any object. Raises BadRequest, ValidationFailed."""
@@ -167,44 +168,19 @@ class Parser:
         key = checked(BatchBody.model_validate, parsed).partition_key
         raws = _raw_list(_raws(raw)[kind])
         self._check_count(len(raws))
-        read = self._event if kind == "events" else self._message
-        return [_item(read, item, raw_item, key) for item, raw_item in zip(parsed[kind], raws, strict=True)]
+        read = partial(_item, _event if kind == "events" else _message, self._encoder.at_once())
+        return [read(item, raw_item, key) for item, raw_item in zip(parsed[kind], raws, strict=True)]
 
     def lines(self, body: bytes) -> list[Item]:
         """The messages of NDJSON: a line with a member `event` is a message, any other an event; blanks are none."""
         lines = [line for line in body.split(b"\n") if line.strip()]
         self._check_count(len(lines))
-        return [self._line(line) for line in lines]
-
-    def _line(self, line: bytes) -> Item:
-        try:
-            parsed, raw = _document(line)
-        except BadRequest as error:
-            return error
-        message = isinstance(parsed, dict) and "event" in parsed
-        return _item(self._message if message else self._event, parsed, raw, None)
+        encoder = self._encoder.at_once()
+        return [_line(encoder, line) for line in lines]
 
     def _check_count(self, count: int) -> None:
         if not 1 <= count <= self._most:
             raise ValidationFailed.of("events", f"a batch holds 1 to {self._most} events, this one has {count}")
-
-    def _event(self, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
-        return Message(self._encoded(parsed, raw), batch_key)
-
-    def _message(self, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
-        if not isinstance(parsed, dict):
-            raise ValidationFailed.of("body", "must be a JSON object")
-        body = checked(_send_body, parsed)
-        event = None
-        if body["event"] is not None:
-            event = self._encoded(parsed["event"], _raws(raw)["event"], within="event")
-        return Message(event, body.get("partition_key") or batch_key, body.get("partition_id"), body.get("headers"))
-
-    def _encoded(self, parsed: Any, raw: bytes | Raw, *, within: str = "") -> EncodedEvent:
-        try:
-            return self._encoder.encode(parsed, raw)
-        except ValidationError as error:
-            raise refusal(error, within=within) from None
 
 
 def refused_batch(items: Sequence[Item]) -> SluiceError:
@@ -238,13 +214,44 @@ def _document(body: bytes) -> tuple[Any, bytes]:
     return strict_json(body), msgspec.json.format(body, indent=-1)
 
 
-def _item(
-    read: Callable[[Any, bytes | Raw, str | None], Message], parsed: Any, raw: bytes | Raw, key: str | None
-) -> Item:
+def _line(encoder: EventEncoder, line: bytes) -> Item:
     try:
-        return read(parsed, raw, key)
+        parsed, raw = _document(line)
+    except BadRequest as error:
+        return error
+    message = isinstance(parsed, dict) and "event" in parsed
+    return _item(_message if message else _event, encoder, parsed, raw, None)
+
+
+def _item(read: "_Read", encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Item:
+    try:
+        return read(encoder, parsed, raw, batch_key)
     except ValidationFailed as error:
         return error
+
+
+def _event(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
+    return Message(_encoded(encoder, parsed, raw), batch_key)
+
+
+def _message(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
+    if not isinstance(parsed, dict):
+        raise ValidationFailed.of("body", "must be a JSON object")
+    body = checked(_send_body, parsed)
+    event = None
+    if body["event"] is not None:
+        event = _encoded(encoder, parsed["event"], _raws(raw)["event"], within="event")
+    return Message(event, body.get("partition_key") or batch_key, body.get("partition_id"), body.get("headers"))
+
+
+_Read = Callable[[EventEncoder, Any, bytes | Raw, str | None], Message]
+
+
+def _encoded(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, *, within: str = "") -> EncodedEvent:
+    try:
+        return encoder.encode(parsed, raw)
+    except ValidationError as error:
+        raise refusal(error, within=within) from None
 
 
 def _details(error: SluiceError) -> Iterable[Detail]:

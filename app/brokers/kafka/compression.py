@@ -6,9 +6,11 @@ made again (https://kafka.apache.org/documentation/#recordbatch).
 """
 
 import struct
+from collections.abc import Iterable
 from typing import Literal
 
 from app.brokers.kafka.internals import BatchBuilder, calc_crc32c
+from app.record import NewRecord
 
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 CODECS: dict[Compression, int] = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -21,9 +23,18 @@ _PRODUCER_AT = 43
 
 
 class RecordBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka carries no types
-    """A batch for `send_batch`. `compress` may run in any thread, once, when everything is appended."""
+    """A batch for `send_batch`, empty at first. `compress` may run in any thread, once, when it is filled."""
 
     _buffer: bytes | bytearray | None
+
+    def fill(self, records: Iterable[NewRecord]) -> None:
+        """Append these, for which there has to be room, and close it."""
+        append = self._builder.append
+        place = 0
+        for place, record in enumerate(records, 1):
+            append(place - 1, record.timestamp_ms, record.key, record.value, list(record.headers))
+        self._relative_offset = place
+        self.close()
 
     def compress(self) -> None:
         self._build()

@@ -218,11 +218,7 @@ class Producing:
     async def _hand_over(self, topic: str, partition: int, records: list[NewRecord]) -> "asyncio.Future[Any]":
         producer = self._opened()
         batch = RecordBatch(MOST_BYTES, CODECS[self._options.compression])
-        for record in records:
-            batch.append(
-                timestamp=record.timestamp_ms, key=record.key, value=record.value, headers=list(record.headers)
-            )
-        batch.close()
+        batch.fill(records)
         if self._options.compression != "none" and batch.size() > LARGE:
             await asyncio.to_thread(batch.compress)
         delivery: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
