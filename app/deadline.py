@@ -64,7 +64,8 @@ class Deadline:
             try:
                 await waiter
             finally:
-                future.remove_done_callback(wake)
+                if not future.done():
+                    future.remove_done_callback(wake)
                 self._waiters.discard(waiter)
         return future.done()
 
