@@ -11,7 +11,7 @@ import kafka_server
 
 from benchmarks import processes
 from benchmarks.embedded import Figures
-from benchmarks.requests import BATCH, BATCHES, IDLE_POLLS, POLLS, SINGLES, run
+from benchmarks.requests import BATCH, BATCHES, IDLE_POLLS, POLLS, READING_ON, SINGLES, run
 
 RECORDS = 600_000
 TOPIC = "sample-stream.floor"
@@ -39,6 +39,7 @@ class Kafka:
         single = run(self._port, SINGLES, seconds)
         batch = run(self._port, BATCHES, seconds)
         polls = run(self._port, POLLS, seconds, 4)
+        reading_on = run(self._port, READING_ON, seconds, 4)
         idle = run(self._port, IDLE_POLLS, seconds, 1)
         return {
             "ProducerPerformance, records/s": produced,
@@ -53,10 +54,12 @@ class Kafka:
             "batches of 100, records/s": batch.rate * BATCH,
             "batches of 100, p50 ms": batch.percentile(0.5) * 1000,
             "polls of 1000, records/s": polls.rate * 1000,
+            "the same, reading on, records/s": reading_on.rate * 1000,
             "idle poll, p50 ms": idle.percentile(0.5) * 1000,
             "single / bare aiohttp": single.rate / bare.rate,
             "batches / ProducerPerformance": batch.rate * BATCH / produced,
             "polls / ConsumerPerformance": polls.rate * 1000 / consumed,
+            "reading on / ConsumerPerformance": reading_on.rate * 1000 / consumed,
             "gateway memory, MiB": processes.resident_mib(self._pid),
         }
 

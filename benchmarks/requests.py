@@ -13,6 +13,11 @@ EVENT = {"event_type": "bench.event", "payload": {"type": "Generic", "data": {"t
 SINGLES = [post("/messages", json.dumps({"event": EVENT}).encode())]
 BATCHES = [post("/messages/batch", json.dumps({"events": [EVENT] * BATCH}).encode())]
 POLLS = [get("/messages?partition_id=0&offset=0&count=1000&max_bytes=10000000")]
+READING_ON = [
+    get(f"/messages?partition_id={n % 3}&offset={n // 3 * 1000}&count=1000&max_bytes=10000000") for n in range(60)
+]
+"""Through the first 20,000 records of three partitions, page by page."""
+
 IDLE_POLLS = [get(f"/messages?partition_id={n}&offset=9000000000000000") for n in range(3)]
 
 

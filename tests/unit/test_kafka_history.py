@@ -18,7 +18,7 @@ from app.record import Fetched, Limit, Position
 AT = Position("unit.history", 0, 0)
 HUNDRED = Limit(100, 10 << 20)
 NONE, GZIP = 0, 1
-OUT_OF_RANGE = 1
+OUT_OF_RANGE, NOT_LEADER = 1, 6
 
 
 class Leader:
@@ -175,6 +175,26 @@ async def test_of_a_log_that_was_cut_or_made_anew_nothing_old_is_shown():
         found = await reader.fetch(AT._replace(offset=offset), HUNDRED, 0)
         assert {record.value for record in found.records} <= {b"new"}
         assert found.high_watermark == 150
+    await reader.close()
+
+
+async def test_what_a_leader_answered_is_not_shown_once_another_leads():
+    old, new = Leader(), Leader()
+    old.write(*values(0, 500))
+    new.write(*(b"new" for _ in range(600)))
+    leader = SimpleNamespace(send=old.send, metadata=old.metadata)
+    reader = reading(leader)
+    for _ in range(3):
+        await reader.fetch(AT, HUNDRED, 0)
+
+    async def moved(node, request, **_):
+        leader.send = new.send
+        return SimpleNamespace(topics=[(AT.topic, [(0, NOT_LEADER, -1, -1, -1, [], -1, b"")])])
+
+    leader.send = moved
+    found = await reader.fetch(AT, HUNDRED, 0)
+    assert {record.value for record in found.records} == {b"new"}
+    assert found.high_watermark == 600
     await reader.close()
 
 

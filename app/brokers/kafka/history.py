@@ -45,6 +45,9 @@ class History:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def __contains__(self, stretch: Stretch) -> bool:
+        return stretch in self._weights
+
     def at(self, position: Position) -> Stretch | None:
         """The one that tells what stands at this position."""
         self._drop_old()
@@ -73,6 +76,7 @@ class History:
         try:
             return stretch.read(page, offset)
         finally:
+            stretch.pause()
             self._weigh(stretch)
 
     def page(self, position: Position, limit: Limit) -> KeptPage | None:
@@ -87,7 +91,7 @@ class History:
     def keep_page(self, limit: Limit, parts: Sequence[Part], next_offset: int, size: int) -> None:
         """Of a full page of `size` bytes. It goes with the first of its parts, the oldest."""
         stretch, offset, _ = parts[0]
-        if stretch in self._weights:
+        if stretch in self:
             stretch.keep(offset, limit, KeptPage(parts, next_offset, size))
             self._weigh(stretch)
 
@@ -103,7 +107,7 @@ class History:
             self._let_go(self._kept.popleft())
 
     def _weigh(self, stretch: Stretch) -> None:
-        if stretch in self._weights:  # else it had to go while somebody read it
+        if stretch in self:  # else it had to go while somebody read it
             weight = stretch.weight
             self.weight += weight - self._weights[stretch]
             self._weights[stretch] = weight

@@ -104,7 +104,7 @@ class Reading:
         """
         at = first._replace(offset=max(last.end, next_offset))
         piece, asked = await self._piece(at, NOTHING, 0)
-        if asked != at or piece.log_start > first.offset:
+        if asked != at or piece.log_start > first.offset or last not in self.history:  # the leader may have moved
             return None
         last.end = piece.high_watermark
         return piece

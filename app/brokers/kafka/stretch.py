@@ -104,9 +104,13 @@ class Stretch:
         if not page.full:
             next_offset = max(next_offset, int(rest.source.next_fetch_offset))
         if next_offset >= self.next_offset:
-            rest.pause()
             self.next_offset, self._rest = next_offset, rest if page.full else None
         return next_offset
+
+    def pause(self) -> None:
+        """As `Decoding.pause`."""
+        if self._rest is not None:
+            self._rest.pause()
 
     def records(self, offset: int) -> Iterator[Record]:
         """Those from `offset` on, decoded once more."""
