@@ -20,6 +20,7 @@ from benchmarks.index import index, index_postgres
 from benchmarks.kafka import kafka
 from benchmarks.metrics import cost
 from benchmarks.requests import CONNECTIONS, SINGLES
+from benchmarks.sends import sends
 from benchmarks.tails import tails
 
 SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
@@ -27,6 +28,7 @@ SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "kafka": kafka,
     "door": door,
     "chain": chain,
+    "sends": sends,
     "index": index,
     "index-postgres": index_postgres,
     "metrics": cost,
