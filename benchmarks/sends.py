@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import tempfile
 import time
@@ -77,6 +78,7 @@ def sends() -> Iterator[Sends]:
 
 
 async def _handlers(stack: AsyncExitStack) -> dict[str, Handler]:
+    gc.set_threshold(50_000, 20, 50)  # as the gateway does when it serves
     configure_logs("error", "json")
     settings = {"BROKER_URL": "memory://", "DATABASE_URL": "off", "TOPIC_RETENTION_MS": "1000"}
     gateway = await stack.enter_async_context(

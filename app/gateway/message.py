@@ -12,6 +12,7 @@ RESERVED_HEADERS = frozenset(
     {"event-id", "event-type", "content-type", "request-id", "correlation-id", "causation-id", "traceparent"}
 )
 _JSON = ("content-type", b"application/json")
+_COMMON_SIZE = len("request-id") + sum(map(len, _JSON))
 _NAMES_SIZE = len("event-id") + len("event-type")
 
 
@@ -38,10 +39,13 @@ class Origin(NamedTuple):
 
     def headers(self) -> "SizedHeaders":
         """What all records of the request have in common."""
-        common: Headers = (_JSON, ("request-id", self.request_id.encode()))
+        request_id = self.request_id.encode()
+        common: Headers = (_JSON, ("request-id", request_id))
+        size = _COMMON_SIZE + len(request_id)
         if self.traceparent:
-            common += (("traceparent", self.traceparent.encode()),)
-        return SizedHeaders(common, headers_size(common))
+            traced = (("traceparent", self.traceparent.encode()),)
+            common, size = common + traced, size + headers_size(traced)
+        return SizedHeaders(common, size)
 
 
 class SizedHeaders(NamedTuple):
