@@ -76,7 +76,7 @@ class Call:
     async def outcomes_of(self, part: Part) -> list[Outcome]:
         """By the deadline; what was not handed to aiokafka until then never will be."""
         if await self.deadline.wait(part):
-            return part.result()
+            return list(part.result())
         return [Failed(self.deadline.error(part.withdraw()))] * len(part.records)
 
     async def follow(self) -> None:

@@ -1,0 +1,82 @@
+"""Parts of a batch: who is told of their outcomes, and when. And whose these are."""
+
+import asyncio
+
+import pytest
+
+from app.brokers.dedupe import DedupeWindow
+from app.brokers.kafka.calls import Call
+from app.brokers.kafka.group_commit import Part
+from app.brokers.kafka.repeats import TopicRepeats
+from app.deadline import Deadline
+from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected
+from app.record import Failed, NewRecord, Written
+from app.topic import TopicConfigs
+
+MOST_BYTES = 10_000
+ID = "7d0c1f52-6f0e-4c1c-9f8e-0d8f3a0b1c01"
+
+
+def record(event_id: str | None = None, size: int = 10) -> NewRecord:
+    return NewRecord.of(0, b"x" * size, 1000, event_id=event_id)
+
+
+def call(*records: NewRecord, seconds: float = 60) -> Call:
+    return Call("t", list(records), Deadline(seconds), MOST_BYTES)
+
+
+async def test_who_waits_for_a_part_is_woken_by_its_outcomes_and_may_change_its_own_list_of_them():
+    sending = call(record(), record())
+    part = sending.whole([0, 1])
+    waiting = [asyncio.ensure_future(sending.outcomes_of(part)) for _ in range(2)]
+    await asyncio.sleep(0)
+    part.resolve([Written(0, 5, 1000), Written(0, 6, 1000)])
+    mine, others = await asyncio.gather(*waiting)
+    mine[0] = Failed(Disconnected("changed"))
+    assert others == part.result() == [Written(0, 5, 1000), Written(0, 6, 1000)]
+
+
+async def test_a_part_is_resolved_once():
+    part = Part([record()], 50)
+    part.resolve([Written(0, 1, 1000)])
+    part.fail(Disconnected("too late"))
+    assert part.result() == [Written(0, 1, 1000)]
+
+
+@pytest.mark.parametrize(("handed", "outcome"), [(False, NOT_WRITTEN), (True, UNKNOWN)])
+async def test_at_the_deadline_only_what_was_handed_over_may_be_written(handed, outcome):
+    sending = call(record(), seconds=0.02)
+    part = sending.whole([0])
+    part.handed = handed
+    [failed] = await sending.outcomes_of(part)
+    assert failed.error.outcome == outcome
+    assert part.withdrawn is part.done() is not handed
+
+
+async def test_an_id_is_on_its_way_until_its_part_has_an_answer_and_then_stands_where_that_says():
+    repeats = TopicRepeats(DedupeWindow(1000, 10))
+    sending = call(record(ID))
+    part = sending.whole([0])
+    repeats.begin(part)
+    assert repeats.find(ID, 1000) is part
+    part.resolve([Written(0, 7, 1000)])
+    assert repeats.find(ID, 1000) == Written(0, 7, 1000, duplicate=True)
+
+
+async def test_an_id_that_was_not_written_is_new_again():
+    repeats = TopicRepeats(DedupeWindow(1000, 10))
+    part = call(record(ID)).whole([0])
+    repeats.begin(part)
+    part.fail(Disconnected("not sent"))
+    assert not repeats.knows_any([ID])
+    assert repeats.find(ID, 1000) is None
+
+
+async def test_only_a_call_of_which_nothing_is_left_out_and_that_one_batch_holds_goes_as_a_whole():
+    configs = TopicConfigs.read({"max.message.bytes": "1000"})
+    assert call(record(), record()).whole([0]) is None
+    assert call(*[record(size=900)] * 20).whole(list(range(20))) is None
+    small = call(record(), record(size=2000))
+    assert small.refuse(configs) == [0]
+    assert isinstance(small.outcomes[1], Failed)
+    assert call(record(), record()).refuse(configs) == [0, 1]
