@@ -136,6 +136,19 @@ async def test_who_reads_the_same_gets_what_another_got():
     await reader.close()
 
 
+async def test_a_page_that_ends_in_what_is_older_than_its_beginning_is_not_kept():
+    leader = Leader()
+    for first in (0, 50):
+        leader.write(*values(first, 50, size=2000))
+    reader = reading(leader)
+    await reader.fetch(AT._replace(offset=50), HUNDRED, 0)
+    answers = leader.answers
+    assert numbers(await reader.fetch(AT, HUNDRED, 0)) == list(range(100))
+    assert leader.answers == answers + 1  # the other half was here
+    assert (await reader.fetch(AT, HUNDRED, 0)).shared is None  # else that half lived as long as this one
+    await reader.close()
+
+
 async def test_where_the_log_begins_and_ends_is_asked_each_time():
     leader = Leader()
     leader.write(*values(0, 500))

@@ -21,6 +21,7 @@ class Partition:
         self.values: list[bytes] = []
         self.looks = 0
         self.gone = False
+        self.start = 0
         self._grew = asyncio.Event()
 
     def write(self, *values: bytes) -> None:
@@ -39,7 +40,8 @@ class Partition:
         if self.gone:
             raise NotFound("gone")
         end = len(self.values)
-        return Piece(end, 0, [], self._batch(at.offset, min(end, at.offset + limit.count))), at
+        at = at._replace(offset=max(min(at.offset, end), self.start))
+        return Piece(end, self.start, [], self._batch(at.offset, min(end, at.offset + limit.count))), at
 
     def _batch(self, first: int, end: int) -> bytes:
         if first >= end:
@@ -116,6 +118,44 @@ async def test_what_is_kept_is_bounded():
     assert not tail.covers(0)
     assert tail.covers(6)
     follower.cancel()
+    await tails.close()
+
+
+async def test_of_a_topic_made_anew_nothing_old_is_shown():
+    partition = Partition()
+    tails = Tails(partition.look)
+    tail = tails.start(AT)
+    waiting = asyncio.ensure_future(tail.fetch(0, ALL, 10))
+    await asyncio.sleep(0)
+    partition.write(b"old", b"old", b"old")
+    await waiting
+    partition.values.clear()
+    follower = asyncio.ensure_future(tail.fetch(3, ALL, 10))
+    partition.write(b"new")
+    assert (await follower).records == []
+    assert not tail.covers(0)
+    follower = asyncio.ensure_future(tail.fetch(1, ALL, 10))
+    await asyncio.sleep(0)
+    partition.write(b"newer")
+    assert [r.value for r in (await follower).records] == [b"newer"]
+    await tails.close()
+
+
+async def test_deleted_records_are_shown_no_more():
+    partition = Partition()
+    tails = Tails(partition.look)
+    tail = tails.start(AT)
+    waiting = asyncio.ensure_future(tail.fetch(0, ALL, 10))
+    await asyncio.sleep(0)
+    partition.write(b"0", b"1", b"2")
+    await waiting
+    follower = asyncio.ensure_future(tail.fetch(3, ALL, 10))
+    await asyncio.sleep(0)
+    partition.start = 2
+    partition.write(b"3")
+    await follower
+    assert not tail.covers(1)
+    assert [r.value for r in (await tail.fetch(2, ALL, 10)).records] == [b"2", b"3"]
     await tails.close()
 
 

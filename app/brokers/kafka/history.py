@@ -24,7 +24,6 @@ _first = attrgetter("first")
 
 
 class _Kept(NamedTuple):
-    until: float
     partition: tuple[str, int]
     stretch: Stretch
 
@@ -65,7 +64,8 @@ class History:
             loop = asyncio.get_running_loop()
             self._by_partition[at[:2]] = known
             known.insert(place, stretch)
-            self._kept.append(_Kept(loop.time() + self._seconds, at[:2], stretch))
+            stretch.until = loop.time() + self._seconds
+            self._kept.append(_Kept(at[:2], stretch))
             self._weights[stretch] = 0
             self._weigh(stretch)
             loop.call_later(self._seconds, self._drop_old)  # else the last one stayed until somebody polls again
@@ -89,9 +89,9 @@ class History:
         return page
 
     def keep_page(self, limit: Limit, parts: Sequence[Part], next_offset: int, size: int) -> None:
-        """Of a full page of `size` bytes. It goes with the first of its parts, the oldest."""
+        """Of a full page of `size` bytes. It goes with the first of its parts, so that this has to be the oldest."""
         stretch, offset, _ = parts[0]
-        if stretch in self:
+        if stretch in self and all(part.stretch.until >= stretch.until for part in parts):
             stretch.keep(offset, limit, KeptPage(parts, next_offset, size))
             self._weigh(stretch)
 
@@ -116,7 +116,7 @@ class History:
 
     def _drop_old(self) -> None:
         now = asyncio.get_running_loop().time()
-        while self._kept and self._kept[0].until <= now:
+        while self._kept and self._kept[0].stretch.until <= now:
             self._let_go(self._kept.popleft())
 
     def _let_go(self, kept: _Kept) -> None:

@@ -65,12 +65,14 @@ class Decoding:
 class Stretch:
     """What a fetch at `first` brought. `next_offset` is behind what has been read of it so far."""
 
-    __slots__ = ("_at", "_pages", "_piece", "_rest", "end", "first", "next_offset")
+    __slots__ = ("_at", "_pages", "_piece", "_rest", "end", "first", "next_offset", "until")
 
     def __init__(self, at: Position, piece: Piece) -> None:
         self.first = self.next_offset = at.offset
         self.end = piece.high_watermark
         """Where the log ended, as it was seen last."""
+        self.until = 0.0
+        """How long it is kept, by the loop's clock; 0: not at all."""
         self._at = at
         self._piece = piece
         self._rest: Decoding | None = Decoding(at, piece)

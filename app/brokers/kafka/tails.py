@@ -102,19 +102,22 @@ class Tail:
             self._wake()
 
     def _take(self, piece: Piece, asked: Position) -> None:
+        if asked != self._at:  # the topic was made anew, or records were deleted: what was here is no more
+            self._kept.clear()
+            self._size, self._first = 0, asked.offset
         page = Page(STEP)
         next_offset = Stretch(asked, piece).read(page, asked.offset)
         self._high_watermark, self._log_start = piece.high_watermark, piece.log_start
         for record in page.records:
             self._kept.append(record)
             self._size += len(record.value or b"")
-        while self._size > KEPT_BYTES and self._kept:
+        while self._kept and (self._size > KEPT_BYTES or self._kept[0].offset < piece.log_start):
             oldest = self._kept.popleft()
             self._size -= len(oldest.value or b"")
             self._first = oldest.offset + 1
-        self._at = asked._replace(offset=next_offset)
+        moved, self._at = next_offset != self._at.offset, asked._replace(offset=next_offset)
         self._pages.clear()
-        if next_offset > asked.offset:
+        if moved:
             self._wake()
 
     def _wake(self) -> None:
