@@ -142,6 +142,16 @@ async def test_many_requests_at_once_are_no_large_head(start):
             assert (await answer(reader))[0] == 200
 
 
+async def test_requests_in_one_packet_are_all_answered_in_order_be_it_behind_a_body_that_came_late(client):
+    async with connection(client) as (reader, writer):
+        writer.write(b"POST /messages HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
+        await asyncio.sleep(0.1)
+        writer.write(b"{}" + b"".join(HEAD + b"X-Request-Id: %d\r\n\r\n" % number for number in range(100)))
+        assert (await answer(reader))[0] == 400
+        answers = [await answer(reader) for _ in range(100)]
+        assert [headers["x-request-id"] for _, headers, _ in answers] == [str(number) for number in range(100)]
+
+
 async def test_an_open_feed_keeps_its_place_whatever_follows_on_its_connection(start):
     bounds = Bounds(2, head_seconds=0.2)
     async with start(bounds=bounds) as client, connection(client) as (feed, writer):

@@ -68,6 +68,7 @@ class Connection(RequestHandler):
         **how: Any,
     ) -> None:
         super().__init__(server, **how)
+        self._max_msg_queue_size -= 1  # aiohttp (3.14) counts one more, behind a body that came late, and never went on
         self._crowd = crowd
         self._new_id = new_id
         self._bounds = bounds
