@@ -69,10 +69,6 @@ class Leader:
         return found[0] + b"".join(found[1:])[: max(0, most - len(found[0]))] if found else b""
 
 
-def reading(leader: Leader) -> Reading:
-    return Reading(leader, Directory(leader))
-
-
 def values(first: int, count: int, size: int = 100) -> list[bytes]:
     return [b"%08d" % n + b"x" * size for n in range(first, first + count)]
 
@@ -88,7 +84,7 @@ async def test_reading_on_in_a_large_batch_costs_the_batch_once(codec):
     leader = Leader()
     leader.write(*values(0, 1000), codec=codec)
     leader.write(*values(1000, 1000), codec=codec)
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     offset, seen = 0, []
     while offset < 2000:
         fetched = await reader.fetch(AT._replace(offset=offset), HUNDRED, 0)
@@ -102,7 +98,7 @@ async def test_reading_on_in_a_large_batch_costs_the_batch_once(codec):
 async def test_pages_that_their_bytes_end_leave_nothing_out():
     leader = Leader()
     leader.write(*values(0, 300))
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     offset, seen = 0, []
     while offset < 300:
         fetched = await reader.fetch(AT._replace(offset=offset), Limit(1000, 7 * 108 + 50), 0)
@@ -118,7 +114,7 @@ async def test_who_reads_the_same_gets_what_another_got():
     leader = Leader()
     leader.write(*values(0, 60))
     leader.write(*values(60, 1000))
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     first = await reader.fetch(AT, HUNDRED, 0)
     sent = leader.sent
     assert first.shared is None
@@ -140,7 +136,7 @@ async def test_a_page_that_ends_in_what_is_older_than_its_beginning_is_not_kept(
     leader = Leader()
     for first in (0, 50):
         leader.write(*values(first, 50, size=2000))
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     await reader.fetch(AT._replace(offset=50), HUNDRED, 0)
     answers = leader.answers
     assert numbers(await reader.fetch(AT, HUNDRED, 0)) == list(range(100))
@@ -152,7 +148,7 @@ async def test_a_page_that_ends_in_what_is_older_than_its_beginning_is_not_kept(
 async def test_where_the_log_begins_and_ends_is_asked_each_time():
     leader = Leader()
     leader.write(*values(0, 500))
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     await reader.fetch(AT, HUNDRED, 0)
     leader.write(*values(500, 20))
     assert (await reader.fetch(AT, HUNDRED, 0)).high_watermark == 520
@@ -168,7 +164,7 @@ async def test_where_the_log_begins_and_ends_is_asked_each_time():
 async def test_what_was_written_since_is_there():
     leader = Leader()
     leader.write(*values(0, 50))
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     for count in range(50, 70):
         assert numbers(await reader.fetch(AT, HUNDRED, 0)) == list(range(count))
         leader.write(*values(count, 1))
@@ -180,7 +176,7 @@ async def test_of_a_log_that_was_cut_or_made_anew_nothing_old_is_shown():
     old.write(*values(0, 500))
     new.write(*(b"new" for _ in range(150)))
     leader = SimpleNamespace(send=old.send, metadata=old.metadata)
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     for offset in (0, 100):
         await reader.fetch(AT._replace(offset=offset), HUNDRED, 0)
     leader.send = new.send
@@ -196,7 +192,7 @@ async def test_what_a_leader_answered_is_not_shown_once_another_leads():
     old.write(*values(0, 500))
     new.write(*(b"new" for _ in range(600)))
     leader = SimpleNamespace(send=old.send, metadata=old.metadata)
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     for _ in range(3):
         await reader.fetch(AT, HUNDRED, 0)
 
@@ -216,7 +212,7 @@ async def test_a_broken_batch_ends_the_page_before_it_and_is_told_behind():
     leader.write(*values(0, 50))
     leader.write(*values(50, 50))
     leader.spoil()
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     for _ in range(3):
         found = await reader.fetch(AT, HUNDRED, 0)
         assert (numbers(found), found.next_offset) == (list(range(50)), 50)
@@ -228,7 +224,7 @@ async def test_a_broken_batch_ends_the_page_before_it_and_is_told_behind():
 async def test_an_offset_past_the_end_is_the_end():
     leader = Leader()
     leader.write(*values(0, 50))
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     found = await reader.fetch(AT._replace(offset=1 << 60), HUNDRED, 0)
     assert (found.records, found.next_offset, found.high_watermark) == ([], 50, 50)
     await reader.close()
@@ -262,7 +258,7 @@ async def test_what_is_kept_is_bounded():
 async def test_of_many_who_fetch_the_same_at_once_one_answer_is_kept():
     leader = Leader()
     leader.write(*values(0, 500))
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     found = await asyncio.gather(*(reader.fetch(AT, HUNDRED, 0) for _ in range(10)))
     assert all(numbers(fetched) == list(range(100)) for fetched in found)
     assert len(reader.history) == 1
@@ -273,7 +269,7 @@ async def test_of_many_who_fetch_the_same_at_once_one_answer_is_kept():
 async def test_a_compressed_answer_is_decoded_ahead_within_bounds():
     leader = Leader()
     leader.write(*values(0, 40, size=AHEAD_BYTES // 10), codec=GZIP)
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     offset = 0
     while offset < 40:
         found = await reader.fetch(AT._replace(offset=offset), Limit(1, 1), 0)
@@ -287,7 +283,7 @@ async def test_a_compressed_answer_is_decoded_ahead_within_bounds():
 async def test_what_goes_is_free_at_once():
     leader = Leader()
     leader.write(*values(0, 500))
-    reader = reading(leader)
+    reader = Reading(leader, Directory(leader))
     gc.collect()
     gc.disable()
     try:

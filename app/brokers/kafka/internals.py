@@ -44,15 +44,10 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema,
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
-from crc32c import crc32c
 
+from app.brokers.kafka import batch_heads
 from app.brokers.kafka.refusals import ask_why
 from app.record import Position
-
-_LENGTH_AT, _LENGTH_END, _MAGIC_AT, _CRC_AT, _CRC_END, _CODEC_AT = 8, 12, 16, 17, 21, 22
-"""Bytes of a record batch's head."""
-
-_CODEC = 0b111
 
 __all__ = [
     "READ_COMMITTED",
@@ -168,10 +163,11 @@ class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka carr
         start = 0
         while self._records.has_next():
             batch = self._records.next_batch()
-            end = start + _LENGTH_END + int.from_bytes(self._data[start + _LENGTH_AT : start + _LENGTH_END])
-            if not _is_sound(batch, self._data[start:end]):
+            end = batch_heads.end_of(self._data, start)
+            data = self._data[start:end]
+            if not (batch.validate_crc() if batch_heads.is_old(data) else batch_heads.is_sound(data)):
                 raise CorruptRecordException
-            self.compressed = self.compressed or _is_compressed(self._data[start:end])
+            self.compressed = self.compressed or batch_heads.is_compressed(data)
             start = end
             if not self._left_out(batch):
                 yield batch
@@ -186,21 +182,6 @@ class CommittedRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka carr
                 self._aborted_producers.discard(batch.producer_id)
             return True
         return batch.is_transactional and batch.producer_id in self._aborted_producers
-
-
-def _is_sound(batch: Any, data: memoryview) -> bool:
-    """Whether the batch's checksum is right: the processor's own CRC32C, where aiokafka's costs more than decoding.
-
-    https://kafka.apache.org/documentation/#recordbatch
-    """
-    if data[_MAGIC_AT] < 2:  # of before Kafka 0.11, with another checksum
-        return bool(batch.validate_crc())
-    return crc32c(data[_CRC_END:]) == int.from_bytes(data[_CRC_AT:_CRC_END])
-
-
-def _is_compressed(data: memoryview) -> bool:
-    """Whether the batch is, or may be: one of before Kafka 0.11 has its head elsewhere."""
-    return data[_MAGIC_AT] < 2 or data[_CODEC_AT] & _CODEC != 0
 
 
 def member_assignment(data: bytes) -> tuple[tuple[str, int], ...]:
