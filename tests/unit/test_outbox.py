@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from app.api.wire.connection import Bounds
-from app.api.wire.outbox import AT_ONCE, HeldTransport, Outbox
+from app.api.wire.outbox import AT_ONCE, HeldTransport
 from app.api.wire.server import Server
 
 
@@ -39,13 +39,12 @@ class System(asyncio.Transport):
         return 1000
 
 
+def held(system: System) -> HeldTransport:
+    return HeldTransport(system, asyncio.get_running_loop())
+
+
 async def nobody(request) -> web.StreamResponse:
     raise NotImplementedError
-
-
-@pytest.fixture
-async def outbox():
-    return Outbox(asyncio.get_running_loop())
 
 
 @pytest.fixture
@@ -53,8 +52,8 @@ def sent():
     return []
 
 
-async def test_the_answers_of_a_round_leave_together_each_as_it_was_written(outbox, sent):
-    one, other = (HeldTransport(System(sent), outbox) for _ in range(2))
+async def test_the_answers_of_a_round_leave_together_each_as_it_was_written(sent):
+    one, other = (held(System(sent)) for _ in range(2))
     one.write(b"a")
     other.write(b"1")
     one.writelines([b"b", b"c"])
@@ -66,8 +65,8 @@ async def test_the_answers_of_a_round_leave_together_each_as_it_was_written(outb
     assert sent == [b"abc", b"1", b"next"]
 
 
-async def test_what_is_large_leaves_at_once_behind_what_waits(outbox, sent):
-    transport = HeldTransport(System(sent), outbox)
+async def test_what_is_large_leaves_at_once_behind_what_waits(sent):
+    transport = held(System(sent))
     transport.write(b"head")
     transport.write(b"x" * AT_ONCE)
     assert sent == [b"head" + b"x" * AT_ONCE]
@@ -76,16 +75,16 @@ async def test_what_is_large_leaves_at_once_behind_what_waits(outbox, sent):
     assert sent[1:] == [b"tail"]
 
 
-async def test_a_writer_that_never_waits_can_not_heap_it_up(outbox, sent):
-    transport = HeldTransport(System(sent), outbox)
+async def test_a_writer_that_never_waits_can_not_heap_it_up(sent):
+    transport = held(System(sent))
     for _ in range(1000):
         transport.write(b"x" * 1000)
         assert transport.get_write_buffer_size() < 1000 + AT_ONCE
     assert sum(map(len, sent)) > 900_000
 
 
-async def test_send_and_close_wait_for_nothing(outbox, sent):
-    transport = HeldTransport(system := System(sent), outbox)
+async def test_send_and_close_wait_for_nothing(sent):
+    transport = held(system := System(sent))
     transport.write(b"now")
     transport.send()
     assert sent == [b"now"]
@@ -96,16 +95,16 @@ async def test_send_and_close_wait_for_nothing(outbox, sent):
     assert sent == [b"now", b"last"]
 
 
-async def test_what_is_cut_off_sends_nothing_more(outbox, sent):
-    transport = HeldTransport(system := System(sent), outbox)
+async def test_what_is_cut_off_sends_nothing_more(sent):
+    transport = held(system := System(sent))
     transport.write(b"never")
     transport.abort()
     await asyncio.sleep(0)
     assert (sent, system.aborted) == ([], True)
 
 
-async def test_a_connection_lost_in_the_round_does_not_keep_the_others_from_their_answers(outbox, sent):
-    lost, other = HeldTransport(system := System(sent), outbox), HeldTransport(System(sent), outbox)
+async def test_a_connection_lost_in_the_round_does_not_keep_the_others_from_their_answers(sent):
+    lost, other = held(system := System(sent)), held(System(sent))
     lost.write(b"lost")
     other.write(b"there")
     system.closing = True

@@ -88,7 +88,7 @@ class Connection(RequestHandler):
             self._lost.append(tell)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(HeldTransport(cast(asyncio.Transport, transport), self._crowd.outbox))
+        super().connection_made(HeldTransport(cast(asyncio.Transport, transport), self._loop))
         most = self._bounds.connections
         if most and self._crowd.size > self._bounds.unanswered:
             self._refused("too_many_connections")

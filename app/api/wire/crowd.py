@@ -1,16 +1,12 @@
-"""The connections of one server, for each other: how many there are, and what they send together."""
+"""The connections of one server, for each other."""
 
-import asyncio
 from collections.abc import Sized
-
-from app.api.wire.outbox import Outbox
 
 
 class Crowd:
     """`connections` are all that are open, refused ones included."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, connections: Sized) -> None:
-        self.outbox = Outbox(loop)
+    def __init__(self, connections: Sized) -> None:
         self.refused: set[object] = set()
         """They are answered and read no more, and stay so long that their clients can read the answer."""
         self._connections = connections

@@ -13,31 +13,13 @@ AT_ONCE = 65_536
 Data = bytes | bytearray | memoryview
 
 
-class Outbox:
-    """The connections of one server that have something to send at the end of this round."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._held: list[HeldTransport] = []
-
-    def add(self, transport: "HeldTransport") -> None:
-        if not self._held:
-            self._loop.call_soon(self._send)
-        self._held.append(transport)
-
-    def _send(self) -> None:
-        held, self._held = self._held, []
-        for transport in held:
-            transport.send()
-
-
 class HeldTransport(asyncio.Transport):
     """A transport that sends what is written to it at the end of the round, in order; `send` sends it now."""
 
-    def __init__(self, transport: asyncio.Transport, outbox: Outbox) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._transport = transport
-        self._outbox = outbox
+        self._loop = loop
         self._pieces: list[Data] = []
         self._size = 0
         self.is_closing = transport.is_closing  # type: ignore[method-assign]  # asked several times a request
@@ -48,7 +30,7 @@ class HeldTransport(asyncio.Transport):
 
     def writelines(self, list_of_data: Iterable[Data]) -> None:
         if not self._pieces:
-            self._outbox.add(self)
+            self._loop.call_soon(self.send)
         for data in list_of_data:
             self._pieces.append(data)
             self._size += len(data)

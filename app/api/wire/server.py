@@ -53,7 +53,7 @@ class Server(web.Server):
         self._new_id = new_id
         self._bounds = bounds
         self._refused = refused
-        self._crowd = Crowd(self._loop, self._connections)
+        self._crowd = Crowd(self._connections)
 
     def __call__(self) -> RequestHandler:
         return Connection(
