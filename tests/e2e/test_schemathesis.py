@@ -1,7 +1,7 @@
 """schemathesis drives the whole API from the document that the gateway serves: nothing it makes up gets a 5xx, and
 every answer is one that the document declares. Live feeds are left out: they have no end.
 
-By hand: `SCHEMATHESIS_EXAMPLES=1000 SCHEMATHESIS_SECONDS=600`."""
+By hand for ten minutes: `docs/evidence/schemathesis.txt` has the command."""
 
 import os
 import subprocess
