@@ -7,18 +7,10 @@ import urllib.request
 
 import pytest
 from click.testing import CliRunner, Result
-from gateways import serving
 from samples import generic
 
 from app.cli import cli
 from app.cli.output import table
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    """A gateway of its own process: commands run here, and what it logs must not stand between what they print."""
-    with serving(tmp_path_factory.mktemp("cli"), BROKER_URL="memory://") as (url, _):
-        yield url
 
 
 @pytest.fixture
