@@ -19,9 +19,18 @@ def is_old(batch: memoryview) -> bool:
 
 def is_sound(batch: memoryview) -> bool:
     """Whether its checksum is right, by the processor's own CRC32C: aiokafka's costs more than decoding."""
-    return crc32c(batch[_CRC_END:]) == int.from_bytes(batch[_CRC_AT:_CRC_END])
+    return _checksum(batch) == int.from_bytes(batch[_CRC_AT:_CRC_END])
+
+
+def seal(batch: bytearray) -> None:
+    """Write its checksum anew."""
+    batch[_CRC_AT:_CRC_END] = _checksum(memoryview(batch)).to_bytes(_CRC_END - _CRC_AT)
 
 
 def is_compressed(batch: memoryview) -> bool:
     """Whether it is, or, being old, may be."""
     return is_old(batch) or batch[_CODEC_AT] & _CODEC != 0
+
+
+def _checksum(batch: memoryview) -> int:
+    return crc32c(batch[_CRC_END:])

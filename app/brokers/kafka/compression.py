@@ -9,14 +9,13 @@ import struct
 from collections.abc import Iterable
 from typing import Literal
 
-from app.brokers.kafka.internals import BatchBuilder, calc_crc32c
+from app.brokers.kafka import batch_heads
+from app.brokers.kafka.internals import BatchBuilder
 from app.record import NewRecord
 
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 CODECS: dict[Compression, int] = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
-_CRC = struct.Struct(">I")
-_CRC_AT, _CHECKED_FROM = 17, 21
 _PRODUCER = struct.Struct(">qhi")
 _PRODUCER_AT = 43
 """Producer id, epoch and base sequence."""
@@ -45,5 +44,5 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka carries no ty
             return
         data = bytearray(self._buffer)
         _PRODUCER.pack_into(data, _PRODUCER_AT, producer_id, producer_epoch, base_sequence)
-        _CRC.pack_into(data, _CRC_AT, calc_crc32c(memoryview(data)[_CHECKED_FROM:]))
+        batch_heads.seal(data)
         self._buffer = data

@@ -42,7 +42,6 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Int64, Schema, String
 from aiokafka.record.memory_records import MemoryRecords
-from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from app.brokers.kafka import batch_heads
@@ -82,7 +81,6 @@ __all__ = [
     "Schema",
     "String",
     "abort_producer",
-    "calc_crc32c",
     "close_client",
     "committed_at",
     "dead_task",
