@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from app.brokers.dedupe import DedupeWindow
-from app.brokers.kafka.calls import Call
+from app.brokers.kafka.calls import Call, outcomes_of, whole
+from app.brokers.kafka.destinations import Destination
 from app.brokers.kafka.group_commit import Part
 from app.brokers.kafka.repeats import TopicRepeats
 from app.deadline import Deadline
@@ -21,14 +22,18 @@ def record(event_id: str | None = None, size: int = 10) -> NewRecord:
     return NewRecord.of(0, b"x" * size, 1000, event_id=event_id)
 
 
-def call(*records: NewRecord, seconds: float = 60) -> Call:
-    return Call("t", list(records), Deadline(seconds), MOST_BYTES)
+def to(repeats: TopicRepeats | None = None, **configs: str) -> Destination:
+    configs = TopicConfigs.read({name.replace("_", "."): value for name, value in configs.items()})
+    return Destination({0}, configs, min(MOST_BYTES, configs.max_message_bytes), repeats, 0.0)
+
+
+def new_window() -> TopicRepeats:
+    return TopicRepeats(DedupeWindow(1000, 10))
 
 
 async def test_who_waits_for_a_part_is_woken_by_its_outcomes_and_may_change_its_own_list_of_them():
-    sending = call(record(), record())
-    part = sending.whole([0, 1])
-    waiting = [asyncio.ensure_future(sending.outcomes_of(part)) for _ in range(2)]
+    part = whole([record(), record()], to())
+    waiting = [asyncio.ensure_future(outcomes_of(part, Deadline(60))) for _ in range(2)]
     await asyncio.sleep(0)
     part.resolve([Written(0, 5, 1000), Written(0, 6, 1000)])
     mine, others = await asyncio.gather(*waiting)
@@ -45,38 +50,37 @@ async def test_a_part_is_resolved_once():
 
 @pytest.mark.parametrize(("handed", "outcome"), [(False, NOT_WRITTEN), (True, UNKNOWN)])
 async def test_at_the_deadline_only_what_was_handed_over_may_be_written(handed, outcome):
-    sending = call(record(), seconds=0.02)
-    part = sending.whole([0])
+    part = whole([record()], to())
     part.handed = handed
-    [failed] = await sending.outcomes_of(part)
+    [failed] = await outcomes_of(part, Deadline(0.02))
     assert failed.error.outcome == outcome
     assert part.withdrawn is part.done() is not handed
 
 
 async def test_an_id_is_on_its_way_until_its_part_has_an_answer_and_then_stands_where_that_says():
-    repeats = TopicRepeats(DedupeWindow(1000, 10))
-    sending = call(record(ID))
-    part = sending.whole([0])
-    repeats.begin(part)
+    repeats = new_window()
+    part = whole([record(ID)], to(repeats))
     assert repeats.find(ID, 1000) is part
+    assert whole([record(ID)], to(repeats)) is None
     part.resolve([Written(0, 7, 1000)])
     assert repeats.find(ID, 1000) == Written(0, 7, 1000, duplicate=True)
+    assert whole([record(ID)], to(repeats)) is None
 
 
 async def test_an_id_that_was_not_written_is_new_again():
-    repeats = TopicRepeats(DedupeWindow(1000, 10))
-    part = call(record(ID)).whole([0])
-    repeats.begin(part)
+    repeats = new_window()
+    part = whole([record(ID)], to(repeats))
     part.fail(Disconnected("not sent"))
     assert not repeats.knows_any([ID])
     assert repeats.find(ID, 1000) is None
 
 
 async def test_only_a_call_of_which_nothing_is_left_out_and_that_one_batch_holds_goes_as_a_whole():
-    configs = TopicConfigs.read({"max.message.bytes": "1000"})
-    assert call(record(), record()).whole([0]) is None
-    assert call(*[record(size=900)] * 20).whole(list(range(20))) is None
-    small = call(record(), record(size=2000))
-    assert small.refuse(configs) == [0]
-    assert isinstance(small.outcomes[1], Failed)
-    assert call(record(), record()).refuse(configs) == [0, 1]
+    assert whole([record(size=900)] * 20, to()) is None
+    assert whole([record(ID), record(ID)], to(new_window())) is None
+    assert whole([record(), record()], to(new_window())).size > 20
+    assert whole([record()], to(cleanup_policy="compact")) is None
+    records = [record(), record(size=2000), record(ID), record(ID)]
+    sending = Call("t", records, Deadline(60), to(new_window(), max_message_bytes="1000"))
+    assert sending.places() == [0, 2]
+    assert isinstance(sending.outcomes[1], Failed)

@@ -1,9 +1,10 @@
 """One `publish`, taken apart: what the broker would refuse, what is a repeat, what is left to be written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from app.brokers.kafka.batches import HEADER, fits, refusal, size_in_batch
+from app.brokers.kafka.destinations import Destination
 from app.brokers.kafka.group_commit import Part
 from app.brokers.kafka.repeats import TopicRepeats
 from app.deadline import Deadline
@@ -15,17 +16,22 @@ from app.topic import TopicConfigs
 class Call:
     """`outcomes` fills up, in the order of the records. `sizes` are what these take in a batch."""
 
-    def __init__(self, topic: str, records: Sequence[NewRecord], deadline: Deadline, most_bytes: int) -> None:
+    def __init__(self, topic: str, records: Sequence[NewRecord], deadline: Deadline, to: Destination) -> None:
         self.topic = topic
         self.records = records
         self.deadline = deadline
-        self.most_bytes = most_bytes
+        self.to = to
         self.sizes = [size_in_batch(record) for record in records]
         self.outcomes: list[Any] = [None] * len(records)
         self._same: list[tuple[int, int]] = []
         self._following: list[tuple[int, Part]] = []
 
-    def refuse(self, config: TopicConfigs) -> list[int]:
+    def places(self) -> list[int]:
+        """Of the records that are left to be sent."""
+        good = self._refuse(self.to.config)
+        return self._set_aside(good, self.to.repeats) if self.to.repeats else good
+
+    def _refuse(self, config: TopicConfigs) -> list[int]:
         """Fail the records that the broker would refuse; answers the places of the others."""
         if not config.compacted and HEADER + max(self.sizes) <= config.max_message_bytes:
             return list(range(len(self.records)))
@@ -37,9 +43,8 @@ class Call:
                 good.append(place)
         return good
 
-    def set_aside(self, places: Iterable[int], repeats: TopicRepeats) -> list[int]:
+    def _set_aside(self, places: list[int], repeats: TopicRepeats) -> list[int]:
         """Put aside what was written, or is on its way, already; answers the places of the others."""
-        places = list(places)
         ids = [event_id for place in places if (event_id := self.records[place].event_id)]
         if len(set(ids)) == len(ids) and not repeats.knows_any(ids):
             return places
@@ -61,23 +66,12 @@ class Call:
                     first[event_id] = place
         return fresh
 
-    def whole(self, places: list[int]) -> Part | None:
-        """All records as one part, where nothing of them was refused or put aside and one batch holds them."""
-        size = sum(self.sizes)
-        return Part(self.records, size) if len(places) == len(self.records) and fits(size, self.most_bytes) else None
-
     def part(self, places: list[int]) -> Part:
         return Part([self.records[place] for place in places], sum([self.sizes[place] for place in places]))
 
     def tell(self, places: list[int], outcomes: Sequence[Outcome]) -> None:
         for place, outcome in zip(places, outcomes, strict=True):
             self.outcomes[place] = outcome
-
-    async def outcomes_of(self, part: Part) -> list[Outcome]:
-        """By the deadline; what was not handed to aiokafka until then never will be."""
-        if await self.deadline.wait(part):
-            return list(part.result())
-        return [Failed(self.deadline.error(part.withdraw()))] * len(part.records)
 
     async def follow(self) -> None:
         """Give the repeats that were put aside the outcomes of their firsts."""
@@ -90,6 +84,22 @@ class Call:
                 self.outcomes[place] = Failed(self.deadline.error(UNKNOWN))
         for place, first in self._same:
             self.outcomes[place] = _repeated(self.outcomes[first])
+
+
+def whole(records: Sequence[NewRecord], to: Destination) -> Part | None:
+    """All of them as one part, on its way: where one batch holds them, none is refused and all are new."""
+    size = sum([size_in_batch(record) for record in records])
+    if not fits(size, to.most_bytes) or (to.config.compacted and None in [record.key for record in records]):
+        return None
+    part = Part(records, size)
+    return part if to.repeats is None or to.repeats.begin_new(part) else None
+
+
+async def outcomes_of(part: Part, deadline: Deadline) -> list[Outcome]:
+    """By the deadline; what was not handed to aiokafka until then never will be."""
+    if await deadline.wait(part):
+        return list(part.result())
+    return [Failed(deadline.error(part.withdraw()))] * len(part.records)
 
 
 def _repeated(outcome: Outcome) -> Outcome:

@@ -1,6 +1,7 @@
 """Which topics there are, who leads their partitions, how they are configured: asked for without creating anything."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, TypeVar
 
 from app.brokers.kafka.connection import Connection
@@ -73,9 +74,12 @@ class Directory:
     async def config(self, topic: str) -> Config:
         return await self._configs.get(topic)
 
-    def remembered(self, topic: str) -> tuple[Mapping[int, Leaders] | None, Config | None]:
-        """What is known of the topic without asking."""
-        return self._partitions.remembered(topic), self._configs.remembered(topic)
+    def remembered(self, topic: str) -> tuple[AbstractSet[int], float]:
+        """The topic's partitions, and until when they and its configuration are kept; none, and 0, of one not known."""
+        partitions, config = self._partitions.remembered(topic), self._configs.remembered(topic)
+        if partitions is None or config is None:
+            return frozenset(), 0.0
+        return partitions[0].keys(), min(partitions[1], config[1])
 
     async def fresh(self, topic: str, *, node: int | None = None) -> Mapping[int, Leaders]:
         """As the broker `node`, or any, knows it now. Raises NotFound, Disconnected."""

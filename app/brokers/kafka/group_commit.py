@@ -7,7 +7,9 @@ and makes the next one. No linger: a batch grows as long as the one before it ta
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Protocol
 
 from app.brokers.kafka.batches import HEADER, MOST_BYTES
 from app.brokers.kafka.errors import of_handover, of_write
@@ -25,6 +27,14 @@ HandOver = Callable[[list[NewRecord]], Awaitable["asyncio.Future[Any]"]]
 """Gives records to aiokafka as one batch; answers the future of its delivery. When it raises, nothing was queued."""
 
 
+class Repeats(Protocol):
+    """Whoever follows the events of a part."""
+
+    def end(self, parts: "Sequence[Part]", /) -> None:
+        """These are resolved."""
+        ...
+
+
 class Part:
     """A request's records for one partition: all in one batch. `size` is what they take in it, in bytes.
 
@@ -32,11 +42,12 @@ class Part:
     once, without a turn of the loop in between.
     """
 
-    __slots__ = ("_listeners", "_outcomes", "handed", "records", "size", "withdrawn")
+    __slots__ = ("_listeners", "_outcomes", "handed", "records", "repeats", "size", "withdrawn")
 
     def __init__(self, records: Sequence[NewRecord], size: int) -> None:
         self.records = records
         self.size = size
+        self.repeats: Repeats | None = None
         self.handed = False
         self.withdrawn = False
         self._outcomes: list[Outcome] = []
@@ -69,9 +80,15 @@ class Part:
 
     def resolve(self, outcomes: list[Outcome]) -> None:
         if not self._outcomes:
-            self._outcomes = outcomes
-            for listener in self._listeners:
-                listener(self)
+            self.answer(outcomes)
+            if self.repeats is not None:
+                self.repeats.end((self,))
+
+    def answer(self, outcomes: list[Outcome]) -> None:
+        """Resolve it; its repeats are told by the caller, who has more parts to tell of."""
+        self._outcomes = outcomes
+        for listener in self._listeners:
+            listener(self)
 
 
 class GroupCommit:
@@ -161,13 +178,16 @@ class GroupCommit:
         stamp = answer.timestamp if answer.timestamp_type == _LOG_APPEND_TIME else None
         offset = answer.offset
         for part in parts:
-            part.resolve(
+            part.answer(
                 [
                     Written(self._partition, place, record.timestamp_ms if stamp is None else stamp)
                     for place, record in enumerate(part.records, offset)
                 ]
             )
             offset += len(part.records)
+        for repeats, own in groupby(parts, key=attrgetter("repeats")):
+            if repeats is not None:
+                repeats.end(list(own))
 
     def _failed(self, parts: list[Part], error: Exception) -> None:
         self._on_failure(error)

@@ -37,12 +37,10 @@ class Memory(Generic[T]):
             raise Disconnected("the connection to Kafka was closed")
         return kept.answer.result()
 
-    def remembered(self, name: str) -> T | None:
-        """The answer, if it is here and not too old."""
+    def remembered(self, name: str) -> tuple[T, float] | None:
+        """The answer, if there is one, and until when it is kept, which may be over; by the monotonic clock."""
         kept = self._kept.get(name)
-        if kept is None or not kept.answer.done() or monotonic() >= kept.until:
-            return None
-        return kept.answer.result()
+        return (kept.answer.result(), kept.until) if kept is not None and kept.answer.done() else None
 
     def forget(self, name: str) -> None:
         self._kept.pop(name, None)

@@ -11,26 +11,24 @@ from functools import partial
 from typing import Any
 
 from app.brokers.kafka.batches import MOST_BYTES, by_partition, chunks
-from app.brokers.kafka.calls import Call
+from app.brokers.kafka.calls import Call, outcomes_of, whole
 from app.brokers.kafka.compression import CODECS, RecordBatch
-from app.brokers.kafka.directory import Directory, check_partition
+from app.brokers.kafka.destinations import Destination, Destinations
+from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.errors import is_poison, kafka_errors
 from app.brokers.kafka.group_commit import GroupCommit, Part
-from app.brokers.kafka.internals import Producer, abort_producer, dead_task, forget_topic, known_partitions
+from app.brokers.kafka.internals import Producer, abort_producer, dead_task, forget_topic
 from app.brokers.kafka.options import KafkaOptions
-from app.brokers.kafka.repeats import Repeats, TopicRepeats
+from app.brokers.kafka.repeats import Repeats
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, Disconnected, NotFound, SendFailed, ShuttingDown, SluiceError, Unavailable
 from app.record import Failed, NewRecord, Outcome
-from app.topic import TopicConfigs
 
 PRODUCER_TIMEOUT_MS = 60_000
 """Long on purpose: a batch that expires in aiokafka leaves a hole in its sequence numbers, and poisons the producer."""
 
 LARGE = 65_536
 """Bytes from which a batch is compressed in a thread: by then it would hold up the loop for half a millisecond."""
-
-PAUSE = 0.05
 
 
 class Producing:
@@ -44,6 +42,7 @@ class Producing:
         self._options = options
         self._directory = directory
         self._repeats = repeats
+        self._destinations = Destinations(directory, repeats, request_timeout=options.request_timeout)
         self._producer: Producer | None = None
         self._queues: dict[tuple[str, int], GroupCommit] = {}
         self._sequences: set[asyncio.Task[None]] = set()
@@ -91,6 +90,7 @@ class Producing:
         await abort_producer(producer, self._options.close_timeout)
         await asyncio.gather(*(queue.finished() for queue in self._queues.values()), *self._sequences)
         self._queues.clear()
+        self._destinations.clear()
         await self._repeats.clear()
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
@@ -98,23 +98,20 @@ class Producing:
         if not records:
             return []
         partitions = {record.partition for record in records}
-        try:
-            config = self._known(topic, partitions)
-            if config is None:
-                config = await deadline.run(self._checked(topic, partitions, records[0].timestamp_ms))
-        except NotFound:
-            self.forget(topic)
-            raise
-        except (DeadlineExceeded, ShuttingDown) as error:
-            return [Failed(error)] * len(records)
-        call = Call(topic, records, deadline, min(MOST_BYTES, config.max_message_bytes))
-        places = call.refuse(config)
-        if repeats := self._repeats.ready(topic):
-            places = call.set_aside(places, repeats)
-        if len(partitions) == 1 and (part := call.whole(places)):
-            self._put(call, partitions.pop(), part, repeats)
-            return await call.outcomes_of(part)
-        await self._send(call, places, repeats)
+        to = self._destinations.known(topic)
+        if to is None or not partitions <= to.partitions:
+            try:
+                to = await deadline.run(self._find(topic, partitions, records[0].timestamp_ms))
+            except NotFound:
+                self.forget(topic)
+                raise
+            except (DeadlineExceeded, ShuttingDown) as error:
+                return [Failed(error)] * len(records)
+        if len(partitions) == 1 and (part := whole(records, to)):
+            self._queue(topic, records[0].partition).put(part, to.most_bytes)
+            return await outcomes_of(part, deadline)
+        call = Call(topic, records, deadline, to)
+        await self._send(call)
         await call.follow()
         return call.outcomes
 
@@ -122,8 +119,13 @@ class Producing:
         """Do now what the topic's first send would have to wait for. Raises NotFound, Disconnected."""
         await self._repeats.fill(topic, now_ms)
 
+    def changed(self, topic: str) -> None:
+        """The topic is, by our own hand."""
+        self._destinations.forget(topic)
+
     def forget(self, topic: str) -> None:
         """The topic is gone."""
+        self._destinations.forget(topic)
         self._repeats.forget(topic)
         gone = NotFound(f"topic '{topic}' does not exist")
         for (name, _), queue in self._queues.items():
@@ -132,71 +134,37 @@ class Producing:
         if self._producer is not None:
             forget_topic(self._producer, topic)
 
-    async def _send(self, call: Call, places: list[int], repeats: TopicRepeats | None) -> None:
+    async def _send(self, call: Call) -> None:
         """All that goes into one batch is queued before anything is waited for."""
         single: list[tuple[list[int], Part]] = []
         sequences: list[asyncio.Task[None]] = []
-        for partition, own in by_partition(call.records, places).items():
-            parts = [(chunk, call.part(chunk)) for chunk in chunks(own, call.sizes, call.most_bytes)]
+        for partition, own in by_partition(call.records, call.places()).items():
+            parts = [(chunk, call.part(chunk)) for chunk in chunks(own, call.sizes, call.to.most_bytes)]
+            if call.to.repeats:
+                for _, part in parts:
+                    call.to.repeats.begin(part)
             if len(parts) == 1:
                 single += parts
-                self._put(call, partition, parts[0][1], repeats)
-                continue
-            if repeats:
-                for _, part in parts:
-                    repeats.begin(part)
-            sequences.append(self._start(self._send_in_order(call, partition, parts)))
+                self._queue(call.topic, partition).put(parts[0][1], call.to.most_bytes)
+            else:
+                sequences.append(self._start(self._send_in_order(call, partition, parts)))
         for chunk, part in single:
-            call.tell(chunk, await call.outcomes_of(part))
+            call.tell(chunk, await outcomes_of(part, call.deadline))
         if sequences:
             await asyncio.wait(sequences)
 
-    def _put(self, call: Call, partition: int, part: Part, repeats: TopicRepeats | None) -> None:
-        """All of the call that goes to this partition."""
-        if repeats:
-            repeats.begin(part)
-        self._queue(call.topic, partition).put(part, call.most_bytes)
-
-    def _known(self, topic: str, wanted: set[int]) -> TopicConfigs | None:
-        """The topic's configuration, when all that has to be known of it and of these partitions is."""
-        partitions, config = self._directory.remembered(topic)
-        if partitions is None or config is None or self._producer is None:
-            return None
-        if not self._repeats.off and self._repeats.ready(topic) is None:
-            return None
-        if wanted <= partitions.keys() and wanted <= known_partitions(self._producer, topic):
-            return config.acted_on
-        return None
-
-    async def _checked(self, topic: str, wanted: set[int], now_ms: int) -> TopicConfigs:
-        """The topic's configuration, once topic and partitions are known to exist and aiokafka knows them too."""
-        for number in sorted(wanted):
-            await self._directory.partition(topic, number)
-        config = await self._directory.config(topic)
-        await self._introduce(self._opened(), topic, wanted)
-        await self._repeats.fill(topic, now_ms)
-        return config.acted_on
-
-    async def _introduce(self, producer: Producer, topic: str, wanted: set[int]) -> None:
-        """Let aiokafka see these partitions, which exist: it asserts so, and waits for a topic it does not know."""
-        while not wanted <= known_partitions(producer, topic):
-            with kafka_errors("asking for the topic"):
-                async with asyncio.timeout(self._options.request_timeout):
-                    await producer.client.add_topic(topic)
-                    await producer.client.force_metadata_update()
-            if missing := wanted - known_partitions(producer, topic):
-                check_partition(topic, min(missing), await self._directory.fresh(topic))
-                await asyncio.sleep(PAUSE)
+    async def _find(self, topic: str, wanted: set[int], now_ms: int) -> Destination:
+        return await self._destinations.find(self._opened(), topic, wanted, now_ms)
 
     async def _send_in_order(self, call: Call, partition: int, parts: list[tuple[list[int], Part]]) -> None:
         """One batch after the other: behind one that failed none is begun, or the records would lose their order."""
         failure: SluiceError | None = None
         for chunk, part in parts:
             if failure is None:
-                self._queue(call.topic, partition).put(part, call.most_bytes)
+                self._queue(call.topic, partition).put(part, call.to.most_bytes)
             else:
                 part.fail(_not_begun(failure, call.deadline))
-            outcomes = await call.outcomes_of(part)
+            outcomes = await outcomes_of(part, call.deadline)
             call.tell(chunk, outcomes)
             failure = next((outcome.error for outcome in outcomes if isinstance(outcome, Failed)), None)
 

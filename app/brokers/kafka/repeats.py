@@ -5,7 +5,7 @@ first needed, then kept by what is sent from here. Exact while the process lives
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from app.brokers.dedupe import DedupeWindow
 from app.brokers.kafka.directory import Directory
@@ -23,7 +23,7 @@ class TopicRepeats:
         self._seen = seen
         self._in_flight: dict[str, Part] = {}
 
-    def knows_any(self, event_ids: Sequence[str]) -> bool:
+    def knows_any(self, event_ids: Collection[str]) -> bool:
         """Whether `find` has to be asked about these."""
         return not self._in_flight.keys().isdisjoint(event_ids) or self._seen.knows_any(event_ids)
 
@@ -32,19 +32,30 @@ class TopicRepeats:
         return self._in_flight.get(event_id) or self._seen.find(event_id, now_ms)
 
     def begin(self, part: Part) -> None:
-        """These are on their way until the part is answered, be it after its sender's deadline."""
+        """These, of which none is known, are on their way until it is resolved, be it after its sender's deadline."""
         self._in_flight.update(dict.fromkeys([record.event_id for record in part.records if record.event_id], part))
-        part.add_done_callback(self._end)
+        part.repeats = self
 
-    def _end(self, part: Part) -> None:
-        outcomes = {
-            record.event_id: outcome
-            for record, outcome in zip(part.records, part.result(), strict=True)
-            if record.event_id
-        }
-        for event_id in outcomes:
-            del self._in_flight[event_id]
-        self._seen.add({event_id: outcome for event_id, outcome in outcomes.items() if isinstance(outcome, Written)})
+    def begin_new(self, part: Part) -> bool:
+        """The same, if none of them is known indeed, and none is there twice."""
+        ids = [record.event_id for record in part.records if record.event_id]
+        own = dict.fromkeys(ids, part)
+        if len(own) < len(ids) or self.knows_any(own):
+            return False
+        self._in_flight.update(own)
+        part.repeats = self
+        return True
+
+    def end(self, parts: Sequence[Part]) -> None:
+        """As parts tell of themselves."""
+        written: dict[str, Written] = {}
+        for part in parts:
+            for record, outcome in zip(part.records, part.result(), strict=True):
+                if event_id := record.event_id:
+                    del self._in_flight[event_id]
+                    if isinstance(outcome, Written):
+                        written[event_id] = outcome
+        self._seen.add(written)
 
 
 class Repeats:
@@ -74,10 +85,6 @@ class Repeats:
             filling = self._topics[topic] = asyncio.create_task(self._filled(topic, now_ms))
             filling.add_done_callback(lambda task: self._drop_failed(topic, task))
         await asyncio.shield(filling)
-
-    @property
-    def off(self) -> bool:
-        return not self._window_ms
 
     def forget(self, topic: str) -> None:
         """The topic is gone."""
