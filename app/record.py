@@ -12,12 +12,15 @@ from app.errors import SluiceError
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
+BATCH_HEADER = 61
+"""Bytes of an empty Kafka record batch (https://kafka.apache.org/documentation/#recordbatch)."""
+
 
 class NewRecord(Struct, frozen=True, gc=False):
     """A record on its way to a log. `event_id` is the id by which repeats are known; None is never a repeat.
 
     Its header `event-id` says the same: a log that keeps no ids of its own finds them there after a restart. `size` is
-    the bytes of key, value and headers, as `record_size` counts them.
+    the bytes of key, value and headers, as `record_size` counts them, `framed` what it takes in a Kafka record batch.
     """
 
     partition: int
@@ -27,6 +30,7 @@ class NewRecord(Struct, frozen=True, gc=False):
     headers: Headers
     event_id: str | None
     size: int
+    framed: int
 
     @classmethod
     def of(
@@ -39,8 +43,9 @@ class NewRecord(Struct, frozen=True, gc=False):
         headers: Headers = (),
         event_id: str | None = None,
     ) -> "NewRecord":
-        """One whose size is worked out here."""
-        return cls(partition, value, timestamp_ms, key, headers, event_id, record_size(key, value, headers))
+        """One whose sizes are worked out here."""
+        size = record_size(key, value, headers)
+        return cls(partition, value, timestamp_ms, key, headers, event_id, size, framed_size(size, len(headers)))
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -128,10 +133,10 @@ def headers_size(headers: Headers) -> int:
     return size
 
 
-def framed_size(record: NewRecord) -> int:
-    """At most how many bytes the record takes on a Kafka log, alone in its batch (message format v2).
+def framed_size(size: int, headers: int) -> int:
+    """At most how many bytes a record of this size, with so many headers, takes in a Kafka batch (message format v2).
 
-    61 bytes of batch header, then the record: its length, attributes, time, offset, the lengths of key, value and
-    header list, and for each header two lengths; every length is a varint of at most 5 bytes.
+    Its length, attributes, time, offset, the lengths of key, value and header list, and for each header two lengths;
+    every length is a varint of at most 5 bytes.
     """
-    return record.size + 61 + 5 + 1 + 10 + 5 + 5 + 5 + 5 + 10 * len(record.headers)
+    return size + 5 + 1 + 10 + 5 + 5 + 5 + 5 + 10 * headers

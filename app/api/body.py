@@ -3,10 +3,11 @@
 import asyncio
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
+from msgspec import Struct
 
 from app.api.request import Request
 from app.api.zstd import ZstdDecompressor, ZstdError
@@ -20,7 +21,7 @@ _LARGE = 256 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Body(NamedTuple):
+class Body(Struct, frozen=True, gc=False):
     content_type: str
     data: bytes
 
@@ -48,7 +49,10 @@ async def read_body(request: Request, *, most: int, ndjson: bool = False) -> Bod
         if declared > most:
             raise _too_large(most)
         lease.grow_to(declared)
-    data = await _read(request, most, lease)
+    try:
+        data = _here(request, most, lease) if request.content.is_eof() else await _arriving(request, most, lease)
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise BadRequest("the body's framing is broken") from None
     if decompressor is None:
         return Body(content_type, data)
     inflate = _inflate if len(data) < _LARGE else _inflate_in_thread
@@ -86,19 +90,19 @@ def _say_continue(request: Request) -> None:
         request.transport.write(_CONTINUE)
 
 
-async def _read(request: Request, most: int, lease: Lease) -> bytes:
-    content = request.content
-    try:
-        if not content.is_eof():
-            _say_continue(request)
-            return await request.call.deadline.run(_chunks(content, most, lease))
-        data = content.read_nowait()  # all of it is here: nothing to wait for
-    except DeadlineExceeded:
-        raise RequestTooSlow("the body did not arrive in time") from None
-    except (web.RequestPayloadError, HttpProcessingError):
-        raise BadRequest("the body's framing is broken") from None
+def _here(request: Request, most: int, lease: Lease) -> bytes:
+    """All of it has come already."""
+    data = request.content.read_nowait()
     _count(len(data), most, lease)
     return data
+
+
+async def _arriving(request: Request, most: int, lease: Lease) -> bytes:
+    _say_continue(request)
+    try:
+        return await request.call.deadline.run(_chunks(request.content, most, lease))
+    except DeadlineExceeded:
+        raise RequestTooSlow("the body did not arrive in time") from None
 
 
 async def _chunks(content: StreamReader, most: int, lease: Lease) -> bytes:

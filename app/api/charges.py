@@ -26,13 +26,15 @@ class Charges:
     async def take(self, call: Call, *, events: int, size: int) -> None:
         """Raises TooManyRequests; then nothing was charged."""
         key = call.identity.key
-        own_events, own_bytes = (None, None) if key is None else (key.events_per_second, key.bytes_per_second)
-        asked = (
-            ("events", self._events if own_events is None else own_events, events),
-            ("bytes", self._bytes if own_bytes is None else own_bytes, size),
-        )
-        if limited := [each for each in asked if each[1]]:
-            await self._limit(call, limited)
+        events_per_second, bytes_per_second = self._events, self._bytes
+        if key is not None:
+            if key.events_per_second is not None:
+                events_per_second = key.events_per_second
+            if key.bytes_per_second is not None:
+                bytes_per_second = key.bytes_per_second
+        if events_per_second or bytes_per_second:
+            asked = (("events", events_per_second, events), ("bytes", bytes_per_second, size))
+            await self._limit(call, [each for each in asked if each[1]])
         self._metrics.door.charged(call.identity.name, messages=events, size=size)
 
     async def _limit(self, call: Call, limited: Sequence[tuple[str, float, int]]) -> None:

@@ -27,5 +27,9 @@ class Waiting:
         self._since[number] = monotonic()
         return number
 
+    def since(self, number: int) -> float:
+        """When that one began to wait, by the monotonic clock."""
+        return self._since[number]
+
     def end(self, number: int) -> None:
         del self._since[number]

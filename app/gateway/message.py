@@ -1,12 +1,11 @@
 """A message: an event, or a tombstone, with what decides its place in the log."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from msgspec import Struct
 
 from app.event import EncodedEvent
-from app.record import Headers, NewRecord, headers_size
+from app.record import Headers, NewRecord, framed_size, headers_size
 
 RESERVED_HEADERS = frozenset(
     {"event-id", "event-type", "content-type", "request-id", "correlation-id", "causation-id", "traceparent"}
@@ -31,7 +30,7 @@ class Message(Struct, frozen=True, gc=False):
         return text.encode() if text else None
 
 
-class Origin(NamedTuple):
+class Origin(Struct, frozen=True, gc=False):
     """Where a request's messages come from, as their records' headers tell."""
 
     request_id: str
@@ -48,7 +47,7 @@ class Origin(NamedTuple):
         return SizedHeaders(common, size)
 
 
-class SizedHeaders(NamedTuple):
+class SizedHeaders(Struct, frozen=True, gc=False):
     """Headers, and how many bytes they are."""
 
     headers: Headers
@@ -60,32 +59,25 @@ def record_of(
 ) -> NewRecord:
     """The record that stands for the message on the log (API 3)."""
     event = message.event
-    headers, size = common
+    headers, size = common.headers, common.size
     value = event_id = None
     if event is not None:
         value, event_id = event.value, event.id
-        own, own_size = _headers(event)
-        headers, size = own + headers, size + own_size + len(value)
+        id_, type_ = event_id.encode(), event.event_type.encode()
+        size += _NAMES_SIZE + len(id_) + len(type_) + len(value)
+        if event.correlation_id or event.causation_id:
+            causes = _causes(event)
+            headers, size = causes + headers, size + headers_size(causes)
+        headers = (("event-id", id_), ("event-type", type_), *headers)
     if key is not None:
         size += len(key)
     if message.headers:
         clients = tuple([(name, text.encode()) for name, text in message.headers.items()])
         headers, size = headers + clients, size + headers_size(clients)
-    return NewRecord(partition, value, timestamp_ms, key, headers, event_id, size)
+    framed = framed_size(size, len(headers))
+    return NewRecord(partition, value, timestamp_ms, key, headers, event_id, size, framed)
 
 
-def _headers(event: EncodedEvent) -> tuple[Headers, int]:
-    """An event's own, and how many bytes they are."""
-    event_id, event_type = event.id.encode(), event.event_type.encode()
-    own: Headers = (("event-id", event_id), ("event-type", event_type))
-    size = _NAMES_SIZE + len(event_id) + len(event_type)
-    if event.correlation_id or event.causation_id:
-        causes: Headers = tuple(
-            [
-                (name, text.encode())
-                for name, text in (("correlation-id", event.correlation_id), ("causation-id", event.causation_id))
-                if text
-            ]
-        )
-        own, size = own + causes, size + headers_size(causes)
-    return own, size
+def _causes(event: EncodedEvent) -> Headers:
+    given = (("correlation-id", event.correlation_id), ("causation-id", event.causation_id))
+    return tuple([(name, text.encode()) for name, text in given if text])

@@ -10,7 +10,7 @@ from app.gateway.catalog import Catalog, KnownTopic
 from app.gateway.message import Message, Origin, record_of
 from app.gateway.partitioner import Partitioner
 from app.names import TopicName
-from app.record import Failed, NewRecord, Outcome, framed_size
+from app.record import BATCH_HEADER, Failed, NewRecord, Outcome
 from app.telemetry.metrics.messages import MessageMetrics
 
 
@@ -58,23 +58,24 @@ class Producer:
             self._metrics.failed(topic.stream, topic.topic, len(refused) if partial and records else len(messages))
             if not partial or not records:
                 raise _together(refused)
-        outcomes = await self._publish(topic, records, deadline)
+        try:
+            outcomes = await self._broker.publish(topic.full, records, deadline)
+        except SluiceError as error:
+            self._refused(topic, len(records), error)
+            raise
         self._count(topic, records, outcomes, perf_counter() - started)
         if not refused:
             return outcomes
         written = iter(outcomes)
         return [Failed(refused[index]) if index in refused else next(written) for index in range(len(messages))]
 
-    async def _publish(self, topic: TopicName, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
-        try:
-            return await self._broker.publish(topic.full, records, deadline)
-        except NotFound:
+    def _refused(self, topic: TopicName, messages: int, error: SluiceError) -> None:
+        """The broker has, as a whole."""
+        if isinstance(error, NotFound):
             self._catalog.forget(topic)
-            self._metrics.send_refused(len(records))
-            raise
-        except SluiceError:
-            self._metrics.failed(topic.stream, topic.topic, len(records))
-            raise
+            self._metrics.send_refused(messages)
+        else:
+            self._metrics.failed(topic.stream, topic.topic, messages)
 
     def _records(
         self, topic: KnownTopic, messages: Sequence[Message], origin: Origin
@@ -108,7 +109,7 @@ class Producer:
             return ValidationFailed.of("partition_key", "is needed: the topic is compacted, which goes by keys")
         if record.size > self._max_message_bytes:
             return MessageTooLarge(f"the message has {record.size} bytes, at most {self._max_message_bytes} are taken")
-        if framed_size(record) > configs.max_message_bytes:
+        if BATCH_HEADER + record.framed > configs.max_message_bytes:
             return MessageTooLarge(
                 f"the message has {record.size} bytes, its topic takes record batches of {configs.max_message_bytes}"
             )

@@ -67,6 +67,8 @@ class CircuitBreaker:
         self._changed = changed
         self._rejected = rejected
         self._state: _State = _Closed()
+        self._shared: Permit | None = Permit(self, self._state)
+        """All tries have the same while it is closed: nothing is counted that could be handed back."""
 
     @property
     def state(self) -> StateName:
@@ -74,6 +76,8 @@ class CircuitBreaker:
 
     def permit(self) -> "Permit":
         """Leave for one try. Raises Rejected."""
+        if self._shared is not None:
+            return self._shared
         now = self._clock()
         if isinstance(self._state, _Open):
             if now < self._state.until:
@@ -130,6 +134,7 @@ class CircuitBreaker:
 
     def _enter(self, state: _State) -> None:
         self._state = state
+        self._shared = Permit(self, state) if isinstance(state, _Closed) else None
         self._changed(state.name)
 
 

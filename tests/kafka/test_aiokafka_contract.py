@@ -18,10 +18,9 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
 from app.brokers.kafka import internals
-from app.brokers.kafka.batches import HEADER, size_in_batch
 from app.brokers.kafka.compression import CODECS, RecordBatch
 from app.brokers.kafka.protocol import DescribeLogDirsRequest
-from app.record import NewRecord, Position
+from app.record import BATCH_HEADER, NewRecord, Position
 
 SIGNATURES = {
     AIOKafkaClient._metadata_update: ["self", "cluster_metadata", "topics"],
@@ -113,12 +112,12 @@ def test_an_answers_partitions_are_as_we_unpack_them(request_, names):
 
 def test_a_batch_is_never_larger_than_was_estimated():
     batch = new_batch(10_000)
-    assert batch.size() == HEADER
-    estimated = HEADER
+    assert batch.size() == BATCH_HEADER
+    estimated = BATCH_HEADER
     for n, (key, value, headers) in enumerate(
         [(b"k", b"v" * 500, ()), (None, None, (("null", None), ("key", b"x" * 200))), (b"", b"", ()), (None, b"1", ())]
     ):
-        estimated += size_in_batch(NewRecord.of(0, value, 0, key=key, headers=headers))
+        estimated += NewRecord.of(0, value, 0, key=key, headers=headers).framed
         assert batch.append(timestamp=n * 10**11, key=key, value=value, headers=list(headers)) is not None
         assert batch.size() <= estimated
 

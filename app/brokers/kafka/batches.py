@@ -3,36 +3,29 @@
 from collections.abc import Iterable, Sequence
 
 from app.errors import NOT_WRITTEN, MessageTooLarge, SluiceError, ValidationFailed
-from app.record import NewRecord, framed_size
+from app.record import BATCH_HEADER, NewRecord
 from app.topic import TopicConfigs
 
 MOST_BYTES = 1_048_588
 """The largest batch of several records; Kafka's own default for a topic. A single record may be larger."""
 
-HEADER = 61
-"""Bytes of an empty record batch (https://kafka.apache.org/documentation/#recordbatch)."""
 
-
-def refusal(record: NewRecord, size: int, config: TopicConfigs) -> SluiceError | None:
+def refusal(record: NewRecord, config: TopicConfigs) -> SluiceError | None:
     """Why the broker would refuse every record of a batch that held this one: found out before it joins one."""
     if record.key is None and config.compacted:
         return ValidationFailed.of("partition_key", "must be given: the topic is compacted, and that goes by key")
-    if HEADER + size > config.max_message_bytes:
+    needed = BATCH_HEADER + record.framed
+    if needed > config.max_message_bytes:
         return MessageTooLarge(
-            f"the record needs {HEADER + size} bytes, the topic's max.message.bytes is {config.max_message_bytes}",
+            f"the record needs {needed} bytes, the topic's max.message.bytes is {config.max_message_bytes}",
             outcome=NOT_WRITTEN,
         )
     return None
 
 
-def size_in_batch(record: NewRecord) -> int:
-    """Bytes that the record takes in a batch, at most."""
-    return framed_size(record) - HEADER
-
-
 def fits(size: int, most_bytes: int) -> bool:
     """Whether a batch holds records that take so much."""
-    return HEADER + size <= most_bytes
+    return BATCH_HEADER + size <= most_bytes
 
 
 def by_partition(records: Sequence[NewRecord], indices: Iterable[int]) -> dict[int, list[int]]:
@@ -47,7 +40,7 @@ def chunks(places: list[int], sizes: Sequence[int], most_bytes: int) -> list[lis
     """The places of one partition as the fewest batches that keep the order and the size."""
     if fits(sum([sizes[place] for place in places]), most_bytes):
         return [places]
-    room = most_bytes - HEADER
+    room = most_bytes - BATCH_HEADER
     found: list[list[int]] = []
     left = 0
     for place in places:

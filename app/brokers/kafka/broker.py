@@ -129,7 +129,6 @@ class KafkaBroker:
 
     async def alter(self, topic: str, *, partitions: int | None, configs: Mapping[str, str]) -> None:
         await self._admin.alter(topic, partitions, configs)
-        self._producing.changed(topic)
 
     async def delete(self, topic: str) -> None:
         await self._admin.delete(topic)

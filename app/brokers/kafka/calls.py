@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.brokers.kafka.batches import HEADER, fits, refusal, size_in_batch
+from app.brokers.kafka.batches import fits, refusal
 from app.brokers.kafka.destinations import Destination
 from app.brokers.kafka.group_commit import Part
 from app.brokers.kafka.repeats import TopicRepeats
@@ -21,7 +21,7 @@ class Call:
         self.records = records
         self.deadline = deadline
         self.to = to
-        self.sizes = [size_in_batch(record) for record in records]
+        self.sizes = [record.framed for record in records]
         self.outcomes: list[Any] = [None] * len(records)
         self._same: list[tuple[int, int]] = []
         self._following: list[tuple[int, Part]] = []
@@ -33,11 +33,11 @@ class Call:
 
     def _refuse(self, config: TopicConfigs) -> list[int]:
         """Fail the records that the broker would refuse; answers the places of the others."""
-        if not config.compacted and HEADER + max(self.sizes) <= config.max_message_bytes:
+        if not config.compacted and fits(max(self.sizes), config.max_message_bytes):
             return list(range(len(self.records)))
         good = []
         for place, record in enumerate(self.records):
-            if error := refusal(record, self.sizes[place], config):
+            if error := refusal(record, config):
                 self.outcomes[place] = Failed(error)
             else:
                 good.append(place)
@@ -88,7 +88,7 @@ class Call:
 
 def whole(records: Sequence[NewRecord], to: Destination) -> Part | None:
     """All of them as one part, on its way: where one batch holds them, none is refused and all are new."""
-    size = sum([size_in_batch(record) for record in records])
+    size = sum([record.framed for record in records])
     if not fits(size, to.most_bytes) or (to.config.compacted and None in [record.key for record in records]):
         return None
     part = Part(records, size)

@@ -18,7 +18,8 @@ PAUSE = 0.05
 class Destination(NamedTuple):
     """A topic, as far as sends go: partitions that aiokafka knows too, batches of at most `most_bytes`.
 
-    `repeats` is None where no repeats are kept. True until then, by the monotonic clock.
+    `repeats` is None where no repeats are kept. True until then, by the monotonic clock, as long as the directory has
+    `forgotten` nothing more.
     """
 
     partitions: AbstractSet[int]
@@ -26,6 +27,7 @@ class Destination(NamedTuple):
     most_bytes: int
     repeats: TopicRepeats | None
     until: float
+    forgotten: int
 
 
 class Destinations:
@@ -40,7 +42,9 @@ class Destinations:
     def known(self, topic: str) -> Destination | None:
         """The topic, if it was found a moment ago."""
         found = self._found.get(topic)
-        return found if found is not None and monotonic() < found.until else None
+        if found is None or monotonic() >= found.until or found.forgotten != self._directory.forgotten:
+            return None
+        return found
 
     async def find(self, producer: Producer, topic: str, wanted: AbstractSet[int], now_ms: int) -> Destination:
         """Once topic and partitions are known to exist and aiokafka knows them too. Raises NotFound, Disconnected."""
@@ -56,11 +60,12 @@ class Destinations:
             min(MOST_BYTES, config.max_message_bytes),
             self._repeats.ready(topic),
             until,
+            self._directory.forgotten,
         )
         return found
 
     def forget(self, topic: str) -> None:
-        """It is gone, or changed by our own hand."""
+        """It is gone."""
         self._found.pop(topic, None)
 
     def clear(self) -> None:

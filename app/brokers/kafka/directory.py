@@ -51,6 +51,8 @@ class Directory:
         self._partitions = Memory(self.fresh, PARTITIONS_KEPT)
         self._again = Memory(self._ask_again, PARTITIONS_KEPT)
         self._configs = Memory(self.config_now, CONFIGS_KEPT)
+        self.forgotten = 0
+        """How often something was forgotten before its time."""
 
     async def partitions(self, topic: str) -> Mapping[int, Leaders]:
         """Raises NotFound, Disconnected."""
@@ -120,15 +122,18 @@ class Directory:
 
     def forget(self, topic: str) -> None:
         """It changed by our own hand."""
+        self.forgotten += 1
         self._partitions.forget(topic)
         self._again.forget(topic)
         self._configs.forget(topic)
 
     def moved(self, topic: str) -> None:
         """Its leaders did, as somebody noticed."""
+        self.forgotten += 1
         self._partitions.forget(topic)
 
     def clear(self) -> None:
+        self.forgotten += 1
         self._partitions.clear()
         self._again.clear()
         self._configs.clear()

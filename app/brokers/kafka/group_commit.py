@@ -11,10 +11,10 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Protocol
 
-from app.brokers.kafka.batches import HEADER, MOST_BYTES
+from app.brokers.kafka.batches import MOST_BYTES
 from app.brokers.kafka.errors import of_handover, of_write
 from app.errors import NOT_WRITTEN, UNKNOWN, DeadlineExceeded, Disconnected, OutcomeName, SendFailed, SluiceError
-from app.record import Failed, NewRecord, Outcome, Written
+from app.record import BATCH_HEADER, Failed, NewRecord, Outcome, Written
 
 APART_SECONDS = 60.0
 """For so long nobody shares a batch after the broker refused a shared one."""
@@ -142,7 +142,7 @@ class GroupCommit:
     def _gather(self) -> list[Part]:
         apart = asyncio.get_running_loop().time() < self._apart_until
         parts: list[Part] = []
-        room = self._most_bytes - HEADER
+        room = self._most_bytes - BATCH_HEADER
         while self._waiting and (not parts or (self._waiting[0].size <= room and not apart)):
             part = self._waiting.popleft()
             if not part.withdrawn:

@@ -119,10 +119,6 @@ class Producing:
         """Do now what the topic's first send would have to wait for. Raises NotFound, Disconnected."""
         await self._repeats.fill(topic, now_ms)
 
-    def changed(self, topic: str) -> None:
-        """The topic is, by our own hand."""
-        self._destinations.forget(topic)
-
     def forget(self, topic: str) -> None:
         """The topic is gone."""
         self._destinations.forget(topic)

@@ -69,13 +69,12 @@ class ReconnectingBroker:
         number = self.waiting.begin()
         try:
             with self._permit() as permit:
-                started = monotonic()
-                outcomes = await self._attempt(topic, records, deadline)
-                if not _any_failed(outcomes):
+                outcomes, failed = await self._attempt(topic, records, deadline)
+                if not failed:
                     permit.succeeded()
                     return outcomes
                 await self._insist(topic, records, deadline, outcomes)
-                self._judge(permit, outcomes, started)
+                self._judge(permit, outcomes, self.waiting.since(number))
                 return outcomes
         finally:
             self.waiting.end(number)
@@ -167,29 +166,33 @@ class ReconnectingBroker:
                     outcomes[place] = Failed(DeadlineExceeded("the broker took nothing within this request's deadline"))
                 break
             await asyncio.sleep(PAUSE)
-            answered = await self._attempt(topic, [records[place] for place in again], deadline)
+            answered, _ = await self._attempt(topic, [records[place] for place in again], deadline)
             for place, outcome in zip(again, answered, strict=True):
                 outcomes[place] = outcome
             again = [again[number] for number in _to_send_again(answered)]
 
-    async def _attempt(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+    async def _attempt(
+        self, topic: str, records: Sequence[NewRecord], deadline: Deadline
+    ) -> tuple[list[Outcome], bool]:
+        """The outcomes, and whether one of them is a failure."""
         session = self._session
         if session.state != "ready" and not await session.ready(deadline):
-            return [Failed(deadline.error(NOT_WRITTEN))] * len(records)
+            return [Failed(deadline.error(NOT_WRITTEN))] * len(records), True
         generation = session.generation
         session.begin_waiting()
         try:
             outcomes = await self._inner.publish(topic, records, deadline)
         except Disconnected as error:
             session.suspect(generation)
-            return [Failed(error)] * len(records)
+            return [Failed(error)] * len(records), True
         finally:
             session.end_waiting()
-        if _any_failed(outcomes):
+        failed = Failed in map(type, outcomes)  # in C: every send asks this
+        if failed:
             session.suspect(generation)
         else:
             session.progressed()
-        return outcomes
+        return outcomes, failed
 
     def _permit(self) -> Permit:
         try:
@@ -208,10 +211,6 @@ class ReconnectingBroker:
             and monotonic() - started >= 0.95 * self._longest_wait
         ):
             permit.failed()
-
-
-def _any_failed(outcomes: Sequence[Outcome]) -> bool:
-    return Failed in map(type, outcomes)  # in C: every send asks this
 
 
 def _to_send_again(outcomes: Sequence[Outcome]) -> list[int]:
