@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 from app.api.parsing.refusals import checked, refusal
 from app.api.parsing.strict import strict_json
 from app.errors import BadRequest, Detail, SluiceError, ValidationFailed
-from app.event import EncodedEvent, Event, EventEncoder
+from app.event import Event, EventEncoder
 from app.gateway.consumer import Poll
 from app.gateway.message import RESERVED_HEADERS, Message
 from app.names import CONSUMER_ID, consumer_id
@@ -231,27 +231,27 @@ def _item(read: "_Read", encoder: EventEncoder, parsed: Any, raw: bytes | Raw, b
 
 
 def _event(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
-    return Message(_encoded(encoder, parsed, raw), batch_key)
+    try:
+        return Message(encoder.encode(parsed, raw), batch_key)
+    except ValidationError as error:
+        raise refusal(error) from None
 
 
 def _message(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
     if not isinstance(parsed, dict):
         raise ValidationFailed.of("body", "must be a JSON object")
-    body = checked(_send_body, parsed)
-    event = None
-    if body["event"] is not None:
-        event = _encoded(encoder, parsed["event"], _raws(raw)["event"], within="event")
+    event, within = None, ""
+    try:
+        body = _send_body(parsed)
+        if body["event"] is not None:
+            within = "event"
+            event = encoder.encode(parsed["event"], _raws(raw)["event"])
+    except ValidationError as error:
+        raise refusal(error, within=within) from None
     return Message(event, body.get("partition_key") or batch_key, body.get("partition_id"), body.get("headers"))
 
 
 _Read = Callable[[EventEncoder, Any, bytes | Raw, str | None], Message]
-
-
-def _encoded(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, *, within: str = "") -> EncodedEvent:
-    try:
-        return encoder.encode(parsed, raw)
-    except ValidationError as error:
-        raise refusal(error, within=within) from None
 
 
 def _details(error: SluiceError) -> Iterable[Detail]:
