@@ -1,17 +1,19 @@
-"""Parts of a batch: who is told of their outcomes, and when. And whose these are."""
+"""Batches that requests share: what goes into which, who is told of their outcomes, and when. And whose these are."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
 
 from app.brokers.dedupe import DedupeWindow
 from app.brokers.kafka.calls import Call, outcomes_of, whole
 from app.brokers.kafka.destinations import Destination
-from app.brokers.kafka.group_commit import Part
+from app.brokers.kafka.group_commit import GroupCommit, Part
 from app.brokers.kafka.repeats import TopicRepeats
 from app.deadline import Deadline
-from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected
-from app.record import Failed, NewRecord, Written
+from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, MessageTooLarge
+from app.record import BATCH_HEADER, Failed, NewRecord, Written
 from app.topic import TopicConfigs
 
 MOST_BYTES = 10_000
@@ -29,6 +31,111 @@ def to(repeats: TopicRepeats | None = None, **configs: str) -> Destination:
 
 def new_window() -> TopicRepeats:
     return TopicRepeats(DedupeWindow(1000, 10))
+
+
+class Broker:
+    """Takes batches one at a time, and answers them when it is told to; `delays` counts how often one took long."""
+
+    def __init__(self) -> None:
+        self.taken: list[list[bytes | None]] = []
+        self.deliveries: list[asyncio.Future[SimpleNamespace]] = []
+        self.failures: list[BaseException] = []
+        self.delays = 0
+        self.refusal: Exception | None = None
+        self.queue = GroupCommit(self.take, partition=0, on_failure=self.failures.append, on_delay=self.look)
+
+    async def take(self, records: list[NewRecord]) -> "asyncio.Future[SimpleNamespace]":
+        if self.refusal:
+            raise self.refusal
+        self.taken.append([record.value for record in records])
+        self.deliveries.append(asyncio.get_running_loop().create_future())
+        return self.deliveries[-1]
+
+    def look(self) -> "asyncio.Task[None]":
+        self.delays += 1
+        return asyncio.ensure_future(asyncio.sleep(0))
+
+    def answer(self, offset: int) -> None:
+        self.deliveries[-1].set_result(SimpleNamespace(offset=offset, timestamp=-1, timestamp_type=0))
+
+    def put(self, *values: bytes, most_bytes: int = MOST_BYTES) -> Part:
+        records = [NewRecord.of(0, value, 1000) for value in values]
+        part = Part(records, sum(record.framed for record in records))
+        self.queue.put(part, most_bytes)
+        return part
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_what_comes_while_a_batch_is_on_its_way_shares_the_next_one():
+    broker = Broker()
+    first, second = broker.put(b"a"), broker.put(b"b")
+    await turns()
+    later, last = broker.put(b"c", b"d"), broker.put(b"e")
+    await turns()
+    assert broker.taken == [[b"a", b"b"]]
+    broker.answer(5)
+    await turns()
+    assert first.result() == [Written(0, 5, 1000)]
+    assert second.result() == [Written(0, 6, 1000)]
+    assert broker.taken[1:] == [[b"c", b"d", b"e"]]
+    broker.answer(7)
+    await broker.queue.finished()
+    assert [outcome.offset for part in (later, last) for outcome in part.result()] == [7, 8, 9]
+
+
+async def test_no_batch_is_larger_than_its_topic_takes():
+    broker = Broker()
+    for value in (b"a", b"b", b"c"):
+        broker.put(value * 100, most_bytes=BATCH_HEADER + 2 * 150)
+    await turns()
+    assert [len(batch) for batch in broker.taken] == [2]
+
+
+async def test_what_was_refused_together_goes_apart_and_tells_so():
+    broker = Broker()
+    parts = [broker.put(b"a"), broker.put(b"b")]
+    await turns()
+    refusal = MessageSizeTooLargeError()
+    broker.deliveries[0].set_exception(refusal)
+    again = [broker.put(b"a"), broker.put(b"b")]
+    await turns()
+    assert broker.failures == [refusal]
+    assert {type(part.result()[0].error) for part in parts} == {Disconnected}
+    assert broker.taken[1:] == [[b"a"]]
+    broker.deliveries[1].set_exception(MessageSizeTooLargeError())
+    await turns()
+    assert isinstance(again[0].result()[0].error, MessageTooLarge)
+    broker.answer(3)
+    await broker.queue.finished()
+    assert again[1].result() == [Written(0, 3, 1000)]
+
+
+async def test_what_was_withdrawn_or_not_taken_is_not_written():
+    broker = Broker()
+    withdrawn = broker.put(b"a")
+    assert withdrawn.withdraw() == NOT_WRITTEN
+    broker.refusal = OSError()
+    refused = broker.put(b"b")
+    await turns()
+    assert broker.taken == []
+    assert {part.result()[0].error.outcome for part in (withdrawn, refused)} == {NOT_WRITTEN}
+    assert refused.handed is False
+
+
+async def test_a_batch_that_takes_long_makes_its_topic_be_looked_at_and_an_idle_queue_nothing():
+    broker = Broker()
+    broker.put(b"a")
+    async with asyncio.timeout(10):
+        while broker.delays < 2:
+            await asyncio.sleep(0.1)
+    broker.answer(1)
+    await broker.queue.finished()
+    await asyncio.sleep(2.5)
+    assert broker.delays == 2
 
 
 async def test_who_waits_for_a_part_is_woken_by_its_outcomes_and_may_change_its_own_list_of_them():

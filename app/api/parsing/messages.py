@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, NotRequired
 
 import msgspec
@@ -149,7 +148,10 @@ class Parser:
     def send(self, body: bytes) -> Message:
         """One message. Raises BadRequest, ValidationFailed."""
         parsed, raw = _document(body)
-        return _message(self._encoder, parsed, raw, None)
+        item = _message(self._encoder, parsed, raw, None)
+        if isinstance(item, SluiceError):
+            raise item
+        return item
 
     def plain(self, body: bytes) -> Message:
         """An event as `/events` takes it, whose payload is any object. Raises BadRequest, ValidationFailed."""
@@ -168,8 +170,8 @@ class Parser:
         key = checked(BatchBody.model_validate, parsed).partition_key
         raws = _raw_list(_raws(raw)[kind])
         self._check_count(len(raws))
-        read = partial(_item, _event if kind == "events" else _message, self._encoder.at_once())
-        return [read(item, raw_item, key) for item, raw_item in zip(parsed[kind], raws, strict=True)]
+        read, encoder = _event if kind == "events" else _message, self._encoder.at_once()
+        return [read(encoder, item, raw_item, key) for item, raw_item in zip(parsed[kind], raws, strict=True)]
 
     def lines(self, body: bytes) -> list[Item]:
         """The messages of NDJSON: a line with a member `event` is a message, any other an event; blanks are none."""
@@ -220,26 +222,19 @@ def _line(encoder: EventEncoder, line: bytes) -> Item:
     except BadRequest as error:
         return error
     message = isinstance(parsed, dict) and "event" in parsed
-    return _item(_message if message else _event, encoder, parsed, raw, None)
+    return (_message if message else _event)(encoder, parsed, raw, None)
 
 
-def _item(read: "_Read", encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Item:
-    try:
-        return read(encoder, parsed, raw, batch_key)
-    except ValidationFailed as error:
-        return error
-
-
-def _event(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
+def _event(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Item:
     try:
         return Message(encoder.encode(parsed, raw), batch_key)
     except ValidationError as error:
-        raise refusal(error) from None
+        return refusal(error)
 
 
-def _message(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Message:
+def _message(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: str | None) -> Item:
     if not isinstance(parsed, dict):
-        raise ValidationFailed.of("body", "must be a JSON object")
+        return ValidationFailed.of("body", "must be a JSON object")
     event, within = None, ""
     try:
         body = _send_body(parsed)
@@ -247,11 +242,8 @@ def _message(encoder: EventEncoder, parsed: Any, raw: bytes | Raw, batch_key: st
             within = "event"
             event = encoder.encode(parsed["event"], _raws(raw)["event"])
     except ValidationError as error:
-        raise refusal(error, within=within) from None
+        return refusal(error, within=within)
     return Message(event, body.get("partition_key") or batch_key, body.get("partition_id"), body.get("headers"))
-
-
-_Read = Callable[[EventEncoder, Any, bytes | Raw, str | None], Message]
 
 
 def _details(error: SluiceError) -> Iterable[Detail]:

@@ -94,8 +94,8 @@ class Part:
 class GroupCommit:
     """The queue of one partition.
 
-    `on_failure` is told of every batch that aiokafka took and gave back as failed, `on_delay` every second that one
-    takes: its topic may be gone.
+    `on_failure` is told of every batch that aiokafka took and gave back as failed, `on_delay` every second or two that
+    one takes, unless what it began is still under way: the topic may be gone.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class GroupCommit:
         *,
         partition: int,
         on_failure: Callable[[BaseException], None],
-        on_delay: Callable[[], Awaitable[None]],
+        on_delay: Callable[[], "asyncio.Task[None]"],
     ) -> None:
         self._hand_over = hand_over
         self._partition = partition
@@ -112,6 +112,10 @@ class GroupCommit:
         self._on_delay = on_delay
         self._waiting: deque[Part] = deque()
         self._pump: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._begun = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._most_bytes = MOST_BYTES
         self._apart_until = 0.0
 
@@ -120,7 +124,7 @@ class GroupCommit:
         self._most_bytes = most_bytes
         self._waiting.append(part)
         if self._pump is None:
-            self._pump = asyncio.ensure_future(self._run())
+            self._pump = self._loop.create_task(self._run())
 
     def fail_waiting(self, error: SluiceError) -> None:
         """None of those that still wait here is written."""
@@ -140,7 +144,8 @@ class GroupCommit:
             self._pump = None
 
     def _gather(self) -> list[Part]:
-        apart = asyncio.get_running_loop().time() < self._apart_until
+        self._begun = self._loop.time()
+        apart = self._begun < self._apart_until
         parts: list[Part] = []
         room = self._most_bytes - BATCH_HEADER
         while self._waiting and (not parts or (self._waiting[0].size <= room and not apart)):
@@ -161,12 +166,19 @@ class GroupCommit:
                 part.handed = False
                 part.fail(refusal)
             return
-        while not (await asyncio.wait({delivery}, timeout=SLOW_SECONDS))[0]:
-            await self._on_delay()
+        if self._watch is None:
+            self._watch = self._loop.call_later(SLOW_SECONDS, self._look)
         try:
-            self._settle(parts, delivery.result())
+            self._settle(parts, await delivery)
         except Exception as error:  # noqa: BLE001 - whatever aiokafka gives back as this batch's failure
             self._failed(parts, error)
+
+    def _look(self) -> None:
+        """Once a second while there is something to do, which costs less than a timer for each batch."""
+        self._watch = self._loop.call_later(SLOW_SECONDS, self._look) if self._pump is not None else None
+        slow = self._pump is not None and self._loop.time() - self._begun >= SLOW_SECONDS
+        if slow and (self._looking is None or self._looking.done()):
+            self._looking = self._on_delay()
 
     def _settle(self, parts: list[Part], answer: Any) -> None:
         """Offsets count from the batch's first. A timestamp is the record's own, unless the topic stamps them."""
@@ -193,7 +205,7 @@ class GroupCommit:
         self._on_failure(error)
         failure = of_write(error)
         if len(parts) > 1 and failure.outcome == NOT_WRITTEN and not isinstance(failure, Disconnected):
-            self._apart_until = asyncio.get_running_loop().time() + APART_SECONDS
+            self._apart_until = self._loop.time() + APART_SECONDS
             failure = Disconnected("a batch shared with others was refused; it goes again by itself")
         for part in parts:
             part.fail(failure)

@@ -17,6 +17,7 @@ from app.brokers.kafka.destinations import Destination, Destinations
 from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.errors import is_poison, kafka_errors
 from app.brokers.kafka.group_commit import GroupCommit, Part
+from app.brokers.kafka.handing import hand_over, send_in_one_piece
 from app.brokers.kafka.internals import Producer, abort_producer, dead_task, forget_topic
 from app.brokers.kafka.options import KafkaOptions
 from app.brokers.kafka.repeats import Repeats
@@ -45,7 +46,7 @@ class Producing:
         self._destinations = Destinations(directory, repeats, request_timeout=options.request_timeout)
         self._producer: Producer | None = None
         self._queues: dict[tuple[str, int], GroupCommit] = {}
-        self._sequences: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[None]] = set()
         self._fault: str | None = None
 
     @property
@@ -63,6 +64,7 @@ class Producing:
             request_timeout_ms=PRODUCER_TIMEOUT_MS,
             **self._options.for_client(),
         )
+        send_in_one_piece(producer)
         try:
             with kafka_errors("starting to produce"):
                 async with asyncio.timeout(self._options.request_timeout):
@@ -88,7 +90,7 @@ class Producing:
             with contextlib.suppress(asyncio.CancelledError):
                 await stopping
         await abort_producer(producer, self._options.close_timeout)
-        await asyncio.gather(*(queue.finished() for queue in self._queues.values()), *self._sequences)
+        await asyncio.gather(*(queue.finished() for queue in self._queues.values()), *self._beside)
         self._queues.clear()
         self._destinations.clear()
         await self._repeats.clear()
@@ -166,16 +168,16 @@ class Producing:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.ensure_future(work)
-        self._sequences.add(task)
-        task.add_done_callback(self._sequences.discard)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
         return task
 
     def _queue(self, topic: str, partition: int) -> GroupCommit:
         queue = self._queues.get((topic, partition))
         if queue is None:
-            hand_over = partial(self._hand_over, topic, partition)
-            look = partial(self._look_again, topic, partition)
-            queue = GroupCommit(hand_over, partition=partition, on_failure=self._failed, on_delay=look)
+            records_over = partial(self._hand_over, topic, partition)
+            look = partial(self._look, topic, partition)
+            queue = GroupCommit(records_over, partition=partition, on_failure=self._failed, on_delay=look)
             self._queues[topic, partition] = queue
         return queue
 
@@ -185,8 +187,10 @@ class Producing:
         batch.fill(records)
         if self._options.compression != "none" and batch.size() > LARGE:
             await asyncio.to_thread(batch.compress)
-        delivery: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
-        return delivery
+        return await hand_over(producer, batch, topic, partition)
+
+    def _look(self, topic: str, partition: int) -> "asyncio.Task[None]":
+        return self._start(self._look_again(topic, partition))
 
     async def _look_again(self, topic: str, partition: int) -> None:
         with contextlib.suppress(SluiceError):
