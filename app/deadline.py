@@ -96,9 +96,9 @@ class Deadline:
             await waiter
         finally:
             self._waiters.remove(waiter)
-            if not future.done():
+            if not (done := future.done()):
                 future.remove_done_callback(wake)
-        return future.done()
+        return done
 
     async def run(self, work: Awaitable[T], *, outcome: OutcomeName = NOT_WRITTEN) -> T:
         """What `work` returns or raises; if it takes too long it is cancelled: DeadlineExceeded or ShuttingDown."""

@@ -13,7 +13,14 @@ from app.errors import SluiceError
 Headers = tuple[tuple[str, bytes | None], ...]
 
 BATCH_HEADER = 61
-"""Bytes of an empty Kafka record batch (https://kafka.apache.org/documentation/#recordbatch)."""
+"""Bytes of an empty Kafka record batch (message format v2, https://kafka.apache.org/documentation/#recordbatch)."""
+
+FRAME = 5 + 1 + 10 + 5 + 5 + 5 + 5
+"""At most how many bytes a record takes in one beside its own: its length, attributes, time, offset, and the lengths of
+key, value and header list. Every length is a varint of at most 5 bytes."""
+
+HEADER_FRAME = 5 + 5
+"""And each of its headers."""
 
 
 class NewRecord(Struct, frozen=True, gc=False):
@@ -45,7 +52,8 @@ class NewRecord(Struct, frozen=True, gc=False):
     ) -> "NewRecord":
         """One whose sizes are worked out here."""
         size = record_size(key, value, headers)
-        return cls(partition, value, timestamp_ms, key, headers, event_id, size, framed_size(size, len(headers)))
+        framed = size + FRAME + HEADER_FRAME * len(headers)
+        return cls(partition, value, timestamp_ms, key, headers, event_id, size, framed)
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -131,12 +139,3 @@ def headers_size(headers: Headers) -> int:
     for name, text in headers:
         size += len(name) + (len(text) if text else 0)
     return size
-
-
-def framed_size(size: int, headers: int) -> int:
-    """At most how many bytes a record of this size, with so many headers, takes in a Kafka batch (message format v2).
-
-    Its length, attributes, time, offset, the lengths of key, value and header list, and for each header two lengths;
-    every length is a varint of at most 5 bytes.
-    """
-    return size + 5 + 1 + 10 + 5 + 5 + 5 + 5 + 10 * headers

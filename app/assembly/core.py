@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,7 +117,7 @@ def _make_core(
     status = ConnectionStatus(metrics.broker, bare.kind)
     log = reconnecting(bare, settings, status, metrics) if bare.kind == "kafka" else bare
     catalog = make_catalog(settings, log)
-    encoder = EventEncoder(now=lambda: datetime.now(UTC), new_id=new_id)
+    encoder = EventEncoder(now=partial(datetime.now, UTC), new_id=new_id)
     trail = Audit(log, encoder, clock=time.time, retention_ms=settings.audit_retention_ms, metrics=metrics.door)
     status.watch(trail.broker_changed)
     door.watch(trail.keys_changed)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from app.event import EncodedEvent
-from app.record import Headers, NewRecord, framed_size, headers_size
+from app.record import FRAME, HEADER_FRAME, Headers, NewRecord, headers_size
 
 RESERVED_HEADERS = frozenset(
     {"event-id", "event-type", "content-type", "request-id", "correlation-id", "causation-id", "traceparent"}
@@ -74,7 +74,7 @@ def record_of(
     if message.headers:
         clients = tuple([(name, text.encode()) for name, text in message.headers.items()])
         headers, size = headers + clients, size + headers_size(clients)
-    framed = framed_size(size, len(headers))
+    framed = size + FRAME + HEADER_FRAME * len(headers)
     return NewRecord(partition, value, timestamp_ms, key, headers, event_id, size, framed)
 
 

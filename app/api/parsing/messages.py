@@ -208,7 +208,7 @@ def poll_query(query: Mapping[str, str], *, most: int) -> Poll:
 
 def wants_partial(query: Mapping[str, str]) -> bool:
     """Whether a batch may be taken in part. Raises ValidationFailed."""
-    return checked(BatchQuery.model_validate, dict(query)).partial
+    return "partial" in query and checked(BatchQuery.model_validate, dict(query)).partial
 
 
 def _document(body: bytes) -> tuple[Any, bytes]:

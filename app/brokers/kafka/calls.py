@@ -1,6 +1,7 @@
 """One `publish`, taken apart: what the broker would refuse, what is a repeat, what is left to be written."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from app.brokers.kafka.batches import fits, refusal
@@ -11,6 +12,8 @@ from app.deadline import Deadline
 from app.errors import UNKNOWN
 from app.record import Failed, NewRecord, Outcome, Written
 from app.topic import TopicConfigs
+
+_FRAMED = attrgetter("framed")
 
 
 class Call:
@@ -87,8 +90,12 @@ class Call:
 
 
 def whole(records: Sequence[NewRecord], to: Destination) -> Part | None:
-    """All of them as one part, on its way: where one batch holds them, none is refused and all are new."""
-    size = sum([record.framed for record in records])
+    """All of them as one part, on its way: one batch of one partition holds them, none is refused, all are new."""
+    partition = records[0].partition
+    elsewhere = len(records) > 1 and {record.partition for record in records} != {partition}
+    if elsewhere or partition not in to.partitions:
+        return None
+    size = sum(map(_FRAMED, records))
     if not fits(size, to.most_bytes) or (to.config.compacted and None in [record.key for record in records]):
         return None
     part = Part(records, size)

@@ -95,12 +95,24 @@ class Producing:
         self._destinations.clear()
         await self._repeats.clear()
 
-    async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
-        """As `Broker.publish`. A caller that is cancelled leaves it running: no call is sent in part."""
+    def publish(
+        self, topic: str, records: Sequence[NewRecord], deadline: Deadline
+    ) -> Coroutine[Any, Any, list[Outcome]]:
+        """As `Broker.publish`. A caller that is cancelled leaves it running: no call is sent in part.
+
+        What can go as it is, is queued before anybody waits.
+        """
+        to = self._destinations.known(topic)
+        part = self._put_whole(topic, records, to) if to and records else None
+        return outcomes_of(part, deadline) if part else self._publish(topic, records, deadline, to)
+
+    async def _publish(
+        self, topic: str, records: Sequence[NewRecord], deadline: Deadline, to: Destination | None
+    ) -> list[Outcome]:
+        """The topic has to be looked at first, or the records go different ways."""
         if not records:
             return []
         partitions = {record.partition for record in records}
-        to = self._destinations.known(topic)
         if to is None or not partitions <= to.partitions:
             try:
                 to = await deadline.run(self._find(topic, partitions, records[0].timestamp_ms))
@@ -109,13 +121,19 @@ class Producing:
                 raise
             except (DeadlineExceeded, ShuttingDown) as error:
                 return [Failed(error)] * len(records)
-        if len(partitions) == 1 and (part := whole(records, to)):
-            self._queue(topic, records[0].partition).put(part, to.most_bytes)
-            return await outcomes_of(part, deadline)
+            if part := self._put_whole(topic, records, to):
+                return await outcomes_of(part, deadline)
         call = Call(topic, records, deadline, to)
         await self._send(call)
         await call.follow()
         return call.outcomes
+
+    def _put_whole(self, topic: str, records: Sequence[NewRecord], to: Destination) -> Part | None:
+        """All of the call as one part, where it can be: nearly always."""
+        part = whole(records, to)
+        if part is not None:
+            self._queue(topic, records[0].partition).put(part, to.most_bytes)
+        return part
 
     async def prepare(self, topic: str, now_ms: int) -> None:
         """Do now what the topic's first send would have to wait for. Raises NotFound, Disconnected."""

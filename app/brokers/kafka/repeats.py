@@ -40,7 +40,7 @@ class TopicRepeats:
         """The same, if none of them is known indeed, and none is there twice."""
         ids = [record.event_id for record in part.records if record.event_id]
         own = dict.fromkeys(ids, part)
-        if len(own) < len(ids) or self.knows_any(own):
+        if len(own) < len(ids) or not self._in_flight.keys().isdisjoint(own) or self._seen.knows_any(own):
             return False
         self._in_flight.update(own)
         part.repeats = self
