@@ -13,11 +13,12 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from app.addresses import TrustedProxies
+from app.api.call import Call
 from app.api.middleware.authorise import authorise
 from app.api.middleware.cors import cors
 from app.api.middleware.identify import identify
 from app.api.middleware.limit import limit
-from app.api.request import Call, Handler, Request
+from app.api.request import Handler, Request
 from app.api.route import Route, composed
 from app.door.attempts import Attempts
 from app.door.keyring import ANYBODY, Identify, Keyring

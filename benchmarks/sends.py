@@ -13,13 +13,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from aiohttp import web
 from aiohttp.http import HttpVersion11, RawRequestMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from app.api.request import Call, Handler, Request
+from app.api.answer import Answer
+from app.api.call import Call
+from app.api.request import Handler, Request
 from app.assembly.gateway import open_gateway
 from app.deadline import Deadlines
 from app.ids import UuidSource
@@ -88,8 +89,8 @@ async def _handlers(stack: AsyncExitStack) -> dict[str, Handler]:
     return {route.resource.canonical: route.handler for route in posts if route.resource}
 
 
-async def _created(_request: Request) -> web.Response:
-    return web.Response(status=201)
+async def _created(_request: Request) -> Answer:
+    return Answer(status=201)
 
 
 async def _measured(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.api.request import Call, caller_of
+from app.api.call import Call, caller_of
 from app.door.limits import Demand, Limiter
 from app.errors import TooManyRequests
 from app.telemetry.metrics import Metrics

@@ -1,37 +1,39 @@
-"""What every answer says in its head."""
+"""What the head of every answer says."""
 
-from aiohttp import hdrs, web
-from multidict import istr
+from aiohttp import hdrs
+from multidict import CIMultiDict, istr
 
-from app.api.request import Call
+from app.api.call import Call
 
 REQUEST_ID_HEADER = istr("X-Request-Id")
-SERVER_NAME = "sluice"
-SECURITY = {istr("X-Content-Type-Options"): "nosniff", hdrs.CACHE_CONTROL: "no-store"}
-"""On every answer that does not say otherwise."""
+UNKEPT = "no-store"
+"""`Cache-Control` of every answer that does not say otherwise."""
 
-_LIMIT, _REMAINING, _RESET = (istr(f"X-RateLimit-{what}") for what in ("Limit", "Remaining", "Reset"))
-_EFFECTIVE_TIMEOUT = istr("X-Effective-Timeout")
+_ALWAYS = "Server: sluice\r\nX-Content-Type-Options: nosniff\r\nVary: Origin\r\n"
 _EXPOSED = (
     "ETag, Link, Location, Retry-After, X-Effective-Timeout, X-Index-Lag, X-RateLimit-Limit, X-RateLimit-Remaining, "
     "X-RateLimit-Reset, X-Request-Id"
 )
 
 
-def add_headers(call: Call, response: web.StreamResponse) -> None:
-    """On every answer but those to what the HTTP parser refuses: these are made in `wire`."""
-    headers = response.headers
-    headers[hdrs.SERVER] = SERVER_NAME
-    for name, value in SECURITY.items():
-        headers.setdefault(name, value)
-    headers.add(hdrs.VARY, hdrs.ORIGIN)
-    headers[REQUEST_ID_HEADER] = call.request_id
+def common_lines(call: Call) -> str:
+    """What does not hang on the answer, as it stands in a head. Nothing in it is as a client sent it unchecked."""
+    lines = f"{_ALWAYS}X-Request-Id: {call.request_id}\r\n"
     if (limit := call.limit) is not None:
-        headers[_LIMIT] = str(limit.limit)
-        headers[_REMAINING] = str(limit.remaining)
-        headers[_RESET] = str(limit.reset)
+        lines += (
+            f"X-RateLimit-Limit: {limit.limit}\r\nX-RateLimit-Remaining: {limit.remaining}\r\n"
+            f"X-RateLimit-Reset: {limit.reset}\r\n"
+        )
     if call.allowed_origin is not None:
-        headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = call.allowed_origin
-        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+        lines += f"Access-Control-Allow-Origin: {call.allowed_origin}\r\nAccess-Control-Expose-Headers: {_EXPOSED}\r\n"
     if call.effective_timeout is not None:
-        headers[_EFFECTIVE_TIMEOUT] = str(call.effective_timeout)
+        lines += f"X-Effective-Timeout: {call.effective_timeout}\r\n"
+    return lines
+
+
+def add_common(call: Call, headers: CIMultiDict[str]) -> None:
+    """The same, for an answer whose head aiohttp writes."""
+    headers.setdefault(hdrs.CACHE_CONTROL, UNKEPT)
+    for line in common_lines(call).splitlines():
+        name, _, value = line.partition(": ")
+        headers[name] = value

@@ -2,9 +2,9 @@
 
 import base64
 
-from aiohttp import web
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from app.api.answer import Answer
 from app.api.parsing.strict import head_of
 from app.api.responses import json_bytes, json_response, time_text
 from app.gateway.message import RESERVED_HEADERS
@@ -44,7 +44,7 @@ class _Page(Struct, gc=False):
     log_start_offset: int
 
 
-def polled(partition: int, fetched: Fetched) -> web.Response:
+def polled(partition: int, fetched: Fetched) -> Answer:
     """The page as an answer."""
     return json_response(
         _Page(

@@ -1,53 +1,36 @@
 """A request on its way: aiohttp's own, with what its path means and what the middlewares find out about it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 
-from app.addresses import network_of
+from app.api.answer import Answer, Response
+from app.api.call import Call
+from app.api.headers import add_common, common_lines
 from app.api.wire.outbox import HeldTransport
-from app.deadline import Deadline
-from app.door.keyring import NOBODY, Identity
-from app.door.limits import Verdict
-from app.gateway.consumer import Delivery
 from app.names import TopicName
-from app.resilience.budget import Lease
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """One request on its way, by its id and the template of its route.
-
-    `deadline` and `lease` are there from the deadlines middleware inwards. `identity` is there from the identify
-    middleware inwards, and until then nobody's; `address` is the client's from there, too. `limit` is what the rate
-    limit says, `allowed_origin` whose web pages may read the answer. `effective_timeout` is in milliseconds, for who
-    asked for one. A poll's `delivery` is to be settled once the answer is out, or could not be written. By
-    `traceparent` the records of the request belong to its trace, where the gateway traces.
-    """
-
-    request_id: str
-    identity: Identity = NOBODY
-    address: str = ""
-    limit: Verdict | None = None
-    allowed_origin: str | None = None
-    deadline: Deadline = field(init=False)
-    lease: Lease = field(init=False)
-    effective_timeout: int | None = None
-    delivery: Delivery | None = None
-    traceparent: str | None = None
 
 
 class Request(web.BaseRequest):
     """What handlers and middlewares are given.
 
     `match_info` has the parts of the path by their names; `call` is there from the request-id middleware inwards.
-    `add_headers` is called with each answer of the application before its head is written, be it a stream's.
+    When `stopping`, its answer ends the connection.
     """
 
     match_info: Mapping[str, str]
     call: Call
-    add_headers: Callable[[Call, web.StreamResponse], None] | None = None
+    stopping: Callable[[], bool]
+
+    def answer(self, answer: Answer) -> None:
+        """Write the whole of it. Raises ConnectionError when there is nobody left to answer."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        answer.keep_alive = answer.keep_alive and self.keep_alive and not self.stopping()
+        common, head_only = common_lines(self.call), self._method == hdrs.METH_HEAD
+        transport.write(answer.on_wire(common, version=self._version, head_only=head_only))
+        self._payload_writer.output_size += answer.size
 
     def send(self) -> None:
         """Send what is written of the answer now, not at the end of this round of the event loop."""
@@ -56,17 +39,13 @@ class Request(web.BaseRequest):
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         """aiohttp asks every request so; its applications' `on_response_prepare` hangs on it, too."""
-        if self.add_headers is not None:
-            self.add_headers(self.call, response)
+        add_common(self.call, response.headers)
+        if self.stopping():
+            response.force_close()
+            response.headers[hdrs.CONNECTION] = "close"
 
 
-Handler = Callable[[Request], Awaitable[web.StreamResponse]]
-
-
-def caller_of(call: Call) -> str:
-    """Whose limits a request counts against: its valid key's, else its address's (IPv6 by /64)."""
-    name = call.identity.name
-    return network_of(call.address) if name is None else f"key {name}"
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 def client_gone(request: Request) -> bool:

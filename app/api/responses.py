@@ -7,10 +7,9 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from aiohttp import hdrs, web
-from multidict import CIMultiDict
 
 from app import errors
+from app.api.answer import Answer
 from app.errors import Detail, OutcomeName, SluiceError
 from app.gateway.catalog import Stream, Topic
 from app.gateway.message import Message
@@ -37,10 +36,6 @@ STATUS: dict[type[SluiceError], int] = {
     errors.StorageFull: 507,
 }
 
-ERROR = web.ResponseKey("error", str)
-"""The code of the error that an answer tells of."""
-
-_HEADERS = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,9 +44,9 @@ def status_of(error: SluiceError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def json_response(value: Any, *, status: int = 200) -> web.Response:
+def json_response(value: Any, *, status: int = 200) -> Answer:
     """Any JSON value."""
-    return web.Response(body=_encode(value), status=status, headers=_HEADERS)
+    return Answer(_encode(value), status=status)
 
 
 def json_bytes(value: Any) -> bytes:
@@ -69,14 +64,14 @@ def error_body(error: SluiceError, request_id: str, *, outcome: OutcomeName | No
     return body | {"request_id": request_id}
 
 
-def error_response(error: SluiceError, request_id: str, *, outcome: OutcomeName | None = None) -> web.Response:
+def error_response(error: SluiceError, request_id: str, *, outcome: OutcomeName | None = None) -> Answer:
     """The error's answer; what is worth another try says when, and who is not known how to become so."""
     response = json_response(error_body(error, request_id, outcome=outcome), status=status_of(error))
-    response[ERROR] = error.code
+    response.error = error.code
     if isinstance(error, errors.Unavailable | errors.TooManyRequests):
-        response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)
+        response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.Unauthorized):
-        response.headers[hdrs.WWW_AUTHENTICATE] = "API-Key"
+        response.headers["WWW-Authenticate"] = "API-Key"
     return response
 
 
@@ -87,7 +82,7 @@ def time_text(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def sent_one(topic: TopicName, message: Message, outcome: Outcome) -> web.Response:
+def sent_one(topic: TopicName, message: Message, outcome: Outcome) -> Answer:
     """A single send: 201, or 200 for a repeat. A failure is raised, to get the error shape."""
     if isinstance(outcome, Failed):
         raise outcome.error
@@ -96,7 +91,7 @@ def sent_one(topic: TopicName, message: Message, outcome: Outcome) -> web.Respon
     )
 
 
-def sent_many(topic: TopicName, messages: Sequence[Message | SluiceError], outcomes: Sequence[Outcome]) -> web.Response:
+def sent_many(topic: TopicName, messages: Sequence[Message | SluiceError], outcomes: Sequence[Outcome]) -> Answer:
     """A batch: 201, 200 when all were repeats, 207 when some failed. All failed is raised as one error."""
     failed = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
     if len(failed) == len(outcomes):

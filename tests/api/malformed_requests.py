@@ -259,7 +259,6 @@ TAKEN = {
     "TRACE": (line(b"TRACE /health HTTP/1.1"), 405),
     "a method of others": (line(b"M-SEARCH /health HTTP/1.1"), 405),
     "HTTP/1.0 that stays": (get(b"Connection: keep-alive\r\n", version=b"HTTP/1.0"), 200),
-    "a WebSocket that nobody takes": (get(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"), 200),
 }
 LAST = {
     "a host as a trailer": (chunk(b"%\r\n", trailers=b"Host: y\r\n"), 201),
@@ -271,6 +270,7 @@ LAST = {
     "zeros before a chunk's size": (chunk(b"0" * 20 + b"%\r\n"), 201),
     "a trailer": (chunk(b"%\r\n", trailers=b"X: y\r\n"), 201),
     "chunks on GET": (get(CHUNKED) + CHUNKS, 200),
+    "a WebSocket that nobody takes": (get(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"), 200),
     "h2c": (get(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"), 200),
     "h2c with a body": (post(b"Connection: Upgrade\r\nUpgrade: h2c\r\n", LENGTH), 201),
     "the last one said so": (get(b"Connection: close\r\n") + b"\r\n", 200),

@@ -4,6 +4,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from app.addresses import TrustedProxies
+from app.api.answer import Answer
 from app.api.app import Application
 from app.api.middleware.authorise import authorise
 from app.api.middleware.errors import errors
@@ -38,8 +39,8 @@ def clock():
 async def client(clock):
     """What stands behind the door tells whose request reached it."""
 
-    async def whose(request: Request) -> web.Response:
-        return web.Response(text=str(request.call.identity.name))
+    async def whose(request: Request) -> Answer:
+        return Answer(str(request.call.identity.name).encode())
 
     keyring = Keyring(clock)
     keyring.replace([Key("shop", (digest("s").hex(),), ("produce:a.b",))])

@@ -5,6 +5,7 @@ import socket
 
 from aiohttp import web
 
+from app.api.answer import Answer
 from app.api.app import Application
 from app.api.middleware.observe import observe
 from app.api.middleware.request_id import request_id
@@ -23,9 +24,9 @@ async def test_a_poll_is_settled_once_its_answer_has_left():
     async def settle(written: bool) -> None:  # noqa: FBT001  # as its contract has it
         settled.set_result((written, client.recv(65_536, socket.MSG_DONTWAIT)[-6:]))
 
-    async def poll(request: Request) -> web.Response:
+    async def poll(request: Request) -> Answer:
         request.call.delivery = Delivery(Fetched([], 0, 0, 0), settle)
-        return web.Response(text="answer")
+        return Answer(b"answer")
 
     middlewares = [request_id(lambda: "id"), observe(Metrics())]
     app = Application([Route("GET", "/", Right.ANY, poll)], middlewares, stopping=lambda: False)

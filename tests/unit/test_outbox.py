@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
-from aiohttp import web
 
 from app.api.wire.connection import Bounds
 from app.api.wire.outbox import AT_ONCE, HeldTransport
@@ -43,7 +42,7 @@ def held(system: System) -> HeldTransport:
     return HeldTransport(system, asyncio.get_running_loop())
 
 
-async def nobody(request) -> web.StreamResponse:
+async def nobody(request):
     raise NotImplementedError
 
 

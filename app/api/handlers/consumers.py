@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from aiohttp import web
-
+from app.api.answer import Answer
 from app.api.request import Request
 from app.api.responses import json_response
 from app.gateway.consumers import ConsumerGroup, Consumers
@@ -17,12 +16,12 @@ class Groups:
     def __init__(self, consumers: Consumers) -> None:
         self._consumers = consumers
 
-    async def list(self, request: Request) -> web.Response:
+    async def list(self, request: Request) -> Answer:
         call = request.call
         groups = await call.deadline.run(self._consumers.all(call.identity.scopes))
         return json_response([{**_head(group), "members": len(group.members)} for group in groups])
 
-    async def show(self, request: Request) -> web.Response:
+    async def show(self, request: Request) -> Answer:
         call = request.call
         work = self._consumers.one(request.match_info["group"], call.identity.scopes)
         group = await call.deadline.run(work)

@@ -3,14 +3,16 @@
 from datetime import timedelta
 from http import HTTPStatus
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
+from app.api.answer import Answer
 from app.api.body import read_body
+from app.api.call import Call
 from app.api.charges import Charges
 from app.api.handlers.messages import follow, origin_of
 from app.api.parsing import events as parsing
 from app.api.parsing.messages import Parser
-from app.api.request import Call, Request
+from app.api.request import Request
 from app.api.responses import error_response, json_response
 from app.errors import NotFound, Unavailable
 from app.event import EPOCH
@@ -42,7 +44,7 @@ class Events:
         self._most_bytes = most_bytes
         self._charges = charges
 
-    async def post(self, request: Request) -> web.Response:
+    async def post(self, request: Request) -> Answer:
         index, call = self._on(), request.call
         body = await read_body(request, most=self._most_bytes)
         message = self._parser.plain(body.data)
@@ -58,7 +60,7 @@ class Events:
             value, status = await _stored(index, event.id, call) or value, HTTPStatus.OK
         return _json(value, status=status, location=f"/events/{event.id}")
 
-    async def find(self, request: Request) -> web.Response:
+    async def find(self, request: Request) -> Answer:
         index, call = self._on(), request.call
         query = parsing.events_query(request.query)
         found, lag = await index.find(query, call.identity.scopes.readable, call.deadline)
@@ -69,7 +71,7 @@ class Events:
             response.headers[hdrs.LINK] = f'<{request.rel_url.update_query(cursor=cursor)}>; rel="next"'
         return response
 
-    async def show(self, request: Request) -> web.Response:
+    async def show(self, request: Request) -> Answer:
         index, call = self._on(), request.call
         event_id = request.match_info["event_id"].lower()
         value, lag = await index.get(event_id, call.identity.scopes.readable, call.deadline)
@@ -78,7 +80,7 @@ class Events:
             return _lagging(error_response(missing, call.request_id), lag)
         return _json(value, lag=lag)
 
-    async def summary(self, request: Request) -> web.Response:
+    async def summary(self, request: Request) -> Answer:
         index, call = self._on(), request.call
         query, bucket = parsing.summary_query(request.query)
         counts, lag = await index.count(query, bucket, call.identity.scopes.readable, call.deadline)
@@ -105,14 +107,14 @@ def _shown(count: Count) -> dict[str, str | int]:
     return {"bucket": start, "event_type": count.event_type, "count": count.number}
 
 
-def _json(body: bytes, *, status: int = 200, location: str | None = None, lag: int = 0) -> web.Response:
-    response = web.Response(body=body, status=status, content_type="application/json")
+def _json(body: bytes, *, status: int = 200, location: str | None = None, lag: int = 0) -> Answer:
+    response = Answer(body, status=status)
     if location is not None:
         response.headers[hdrs.LOCATION] = location
     return _lagging(response, lag)
 
 
-def _lagging(response: web.Response, lag: int) -> web.Response:
+def _lagging(response: Answer, lag: int) -> Answer:
     if lag:
         response.headers["X-Index-Lag"] = str(lag)
     return response

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from aiohttp import web
-
 from app.api import responses
+from app.api.answer import Answer
 from app.api.audit_topic import asks_for_audit
 from app.api.body import NDJSON, read_body
 from app.api.charges import Charges
@@ -56,7 +55,7 @@ class Messages:
         self._charges = charges
         self._used = used
 
-    async def send(self, request: Request) -> web.Response:
+    async def send(self, request: Request) -> Answer:
         topic = self._topic(request)
         body = await read_body(request, most=self._bounds.body)
         message = self._parser.send(body.data)
@@ -65,7 +64,7 @@ class Messages:
         [outcome] = await self._producer.send(topic, [message], origin_of(request), request.call.deadline)
         return responses.sent_one(topic, message, outcome)
 
-    async def send_batch(self, request: Request) -> web.Response:
+    async def send_batch(self, request: Request) -> Answer:
         topic = self._topic(request)
         partial = parsing.wants_partial(request.query)
         body = await read_body(request, most=self._bounds.body, ndjson=True)
@@ -80,7 +79,7 @@ class Messages:
         outcomes = sent if len(good) == len(items) else _in_place(items, sent)
         return responses.sent_many(topic, items, outcomes)
 
-    async def poll(self, request: Request) -> web.Response:
+    async def poll(self, request: Request) -> Answer:
         topic = AUDIT if asks_for_audit(request) else self._topic(request)
         poll = parsing.poll_query(request.query, most=self._bounds.page)
         call = request.call

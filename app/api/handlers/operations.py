@@ -7,8 +7,9 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
+from app.api.answer import Answer
 from app.api.request import Request
 from app.api.responses import json_response, time_text
 from app.deadline import Clock
@@ -43,7 +44,7 @@ class Operations:
         self._document = document
         self._described: _Described | None = None
 
-    async def health(self, _request: Request) -> web.Response:
+    async def health(self, _request: Request) -> Answer:
         health = self._health
         return json_response(
             {
@@ -60,10 +61,10 @@ class Operations:
             }
         )
 
-    async def ready(self, _request: Request) -> web.Response:
-        return web.Response(status=HTTPStatus.OK if self._health.ready else HTTPStatus.SERVICE_UNAVAILABLE)
+    async def ready(self, _request: Request) -> Answer:
+        return Answer(status=HTTPStatus.OK if self._health.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
-    async def stats(self, _request: Request) -> web.Response:
+    async def stats(self, _request: Request) -> Answer:
         found = self._stats.snapshot()
         totals = found.totals
         return json_response(
@@ -78,22 +79,20 @@ class Operations:
             }
         )
 
-    async def metrics(self, request: Request) -> web.Response:
+    async def metrics(self, request: Request) -> Answer:
         body, content_type = await self._metrics.expose(request.headers.get(hdrs.ACCEPT, ""))
-        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+        return Answer(body, content_type=content_type)
 
-    async def openapi(self, request: Request) -> web.Response:
+    async def openapi(self, request: Request) -> Answer:
         described = self._described
         if described is None:
             described = self._described = await asyncio.to_thread(_Described.of, self._document)
         known = {tag.value for tag in request.if_none_match or ()}
-        if known & {described.tag, "*"}:
-            response = web.Response(status=HTTPStatus.NOT_MODIFIED)
-        else:
-            response = web.Response(body=described.body, content_type="application/json")
-        response.etag = described.tag
-        response.headers[hdrs.CACHE_CONTROL] = "no-cache"  # may be kept, is to be asked for again
-        return response
+        unchanged = known & {described.tag, "*"}
+        answer = Answer(status=HTTPStatus.NOT_MODIFIED) if unchanged else Answer(described.body)
+        answer.headers["ETag"] = f'"{described.tag}"'
+        answer.headers["Cache-Control"] = "no-cache"  # may be kept, is to be asked for again
+        return answer
 
 
 def _replication(unreplicated: Sequence[str]) -> str:

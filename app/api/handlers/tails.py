@@ -7,6 +7,7 @@ from typing import Protocol
 
 from aiohttp import hdrs, web
 
+from app.api.answer import Answer, Response
 from app.api.audit_topic import asks_for_audit
 from app.api.feeds.event_stream import EVENT_STREAM, HEADERS, EventStream
 from app.api.feeds.line import Line
@@ -75,7 +76,7 @@ class Tails:
         self._whose = whose
         self._metrics = metrics
 
-    async def tail(self, request: Request) -> web.StreamResponse:
+    async def tail(self, request: Request) -> Response:
         topic = AUDIT if asks_for_audit(request) else topic_of(request)
         ask = tail_query(request.query, request.headers.get(LAST_EVENT_ID))
         socket = asks_for_socket(request)
@@ -83,7 +84,7 @@ class Tails:
             _check_accepted(request.headers.getall(hdrs.ACCEPT, ()))
         start = await request.call.deadline.run(self._live.start(topic, ask))
         if request.method == hdrs.METH_HEAD:
-            return web.Response(headers=HEADERS)
+            return Answer(headers=HEADERS)
         voice: Voice = Socket(request) if socket else EventStream(request)
         async with AsyncExitStack() as stack:
             opening = stack.enter_async_context(self._live.open(topic, ask, start))

@@ -3,8 +3,8 @@
 from typing import Any
 
 import msgspec
-from aiohttp import web
 
+from app.api.answer import Answer, Response
 from app.api.parsing.offsets import offsets_query
 from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
@@ -33,7 +33,7 @@ def audit(trail: Audit) -> Middleware:
         if action is None:
             return handler
 
-        async def handle(request: Request) -> web.StreamResponse:
+        async def handle(request: Request) -> Response:
             response = await handler(request)
             _tell(trail, action, request, response)
             return response
@@ -43,7 +43,7 @@ def audit(trail: Audit) -> Middleware:
     return middleware
 
 
-def _tell(trail: Audit, action: str, request: Request, response: web.StreamResponse) -> None:
+def _tell(trail: Audit, action: str, request: Request, response: Response) -> None:
     """What was changed, may have been (5xx), or was forbidden. Any other refusal changed nothing and is not told."""
     done = response.status < 400
     if not done and response.status < 500 and response.status != 403:
@@ -62,12 +62,11 @@ def _tell(trail: Audit, action: str, request: Request, response: web.StreamRespo
     tell(action, {"resource": resource, **told}, who)
 
 
-def _answer(response: web.StreamResponse) -> Any:
+def _answer(response: Response) -> Any:
     """The answer's body, without a topic's list of partitions, which may have a thousand; None for an empty one."""
-    body = getattr(response, "body", None)
-    if not isinstance(body, bytes):
+    if not isinstance(response, Answer) or not response.body:
         return None
-    answer = msgspec.json.decode(body)
+    answer = msgspec.json.decode(response.body)
     if "partitions_count" in answer:
         del answer["partitions"]
     return answer

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
-from aiohttp import web
-
 from app.addresses import network_of
+from app.api.answer import Response
 from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
 from app.door.attempts import Attempts
@@ -24,7 +23,7 @@ def authorise(attempts: Attempts, metrics: Metrics, *, default: TopicName, witho
     def middleware(handler: Handler, route: Route) -> Handler:
         right = route.right
 
-        async def handle(request: Request) -> web.StreamResponse:
+        async def handle(request: Request) -> Response:
             call = request.call
             if request.rel_url.raw_path in without_key:
                 call.identity = ANYBODY

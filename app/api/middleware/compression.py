@@ -4,9 +4,10 @@ import asyncio
 import zlib
 from collections.abc import Callable
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from app.api import zstd
+from app.api.answer import Answer, Response
 from app.api.request import Handler, Request
 from app.api.route import Route
 
@@ -34,25 +35,23 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "gzip": _gzip, "
 def compression(handler: Handler, _route: Route) -> Handler:
     """The middleware."""
 
-    async def handle(request: Request) -> web.StreamResponse:
+    async def handle(request: Request) -> Response:
         response = await handler(request)
-        body = getattr(response, "body", None)
-        if isinstance(body, bytes) and len(body) > _SMALLEST and isinstance(response, web.Response):
-            await _compress(request, response, body)
+        if isinstance(response, Answer) and len(response.body) > _SMALLEST:
+            await _compress(request, response)
         return response
 
     return handle
 
 
-async def _compress(request: Request, response: web.Response, body: bytes) -> None:
-    if hdrs.CONTENT_ENCODING in response.headers:
-        return
-    response.headers.add(hdrs.VARY, hdrs.ACCEPT_ENCODING)
+async def _compress(request: Request, answer: Answer) -> None:
+    answer.headers["Vary"] = "Accept-Encoding"
     chosen = negotiate(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
     if chosen is not None:
         encode = ENCODERS[chosen]
-        response.body = await asyncio.to_thread(encode, body) if len(body) > _LARGE else encode(body)
-        response.headers[hdrs.CONTENT_ENCODING] = chosen
+        body = answer.body
+        answer.body = await asyncio.to_thread(encode, body) if len(body) > _LARGE else encode(body)
+        answer.headers["Content-Encoding"] = chosen
 
 
 def negotiate(accept: str) -> str | None:

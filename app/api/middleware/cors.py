@@ -6,8 +6,9 @@ travel in a header of their own.
 
 from collections.abc import Awaitable, Callable, Collection
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
+from app.api.answer import Answer, Response
 from app.api.request import Handler, Request, asks_for_websocket
 from app.api.route import Middleware, Route
 from app.errors import Forbidden
@@ -29,13 +30,13 @@ def cors(origins: Collection[str], refused: Callable[[str], None]) -> Middleware
     everybody = ANY in origins
 
     def middleware(handler: Handler, _route: Route) -> Handler:
-        def handle(request: Request) -> Awaitable[web.StreamResponse]:
+        def handle(request: Request) -> Awaitable[Response]:
             origin = request.headers.get(hdrs.ORIGIN)
             return handler(request) if origin is None else from_page(request, origin, handler)
 
         return handle
 
-    async def from_page(request: Request, origin: str, handler: Handler) -> web.StreamResponse:
+    async def from_page(request: Request, origin: str, handler: Handler) -> Response:
         known = everybody or origin in origins
         if not known and asks_for_websocket(request.headers):
             refused("origin")
@@ -43,14 +44,14 @@ def cors(origins: Collection[str], refused: Callable[[str], None]) -> Middleware
         if known:
             request.call.allowed_origin = ANY if everybody else origin
         if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
-            return _preflight() if known else web.Response(status=204)
+            return _preflight() if known else Answer(status=204)
         return await handler(request)
 
     return middleware
 
 
-def _preflight() -> web.Response:
-    return web.Response(
+def _preflight() -> Answer:
+    return Answer(
         status=204,
         headers={
             hdrs.ACCESS_CONTROL_ALLOW_METHODS: _METHODS,

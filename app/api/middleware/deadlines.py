@@ -1,8 +1,8 @@
 """Every request has a deadline, which the client may shorten, and a lease on the budget of bytes."""
 
-from aiohttp import web
 from multidict import istr
 
+from app.api.answer import Response
 from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
 from app.deadline import Deadlines
@@ -20,7 +20,7 @@ def deadlines(all_deadlines: Deadlines, budget: ByteBudget, *, longest: float) -
     """The middleware; `longest` is the deadline in seconds of a request that asks for none."""
 
     def middleware(handler: Handler, _route: Route) -> Handler:
-        async def handle(request: Request) -> web.StreamResponse:
+        async def handle(request: Request) -> Response:
             call = request.call
             seconds = longest
             if (given := request.headers.get(HEADER)) is not None:

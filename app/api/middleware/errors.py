@@ -2,6 +2,7 @@
 
 from aiohttp import hdrs, web
 
+from app.api.answer import Answer, Response
 from app.api.request import Handler, Request, client_gone
 from app.api.responses import error_response
 from app.api.route import Route
@@ -23,7 +24,7 @@ _log = get_logger(__name__)
 def errors(handler: Handler, _route: Route) -> Handler:
     """The middleware."""
 
-    async def handle(request: Request) -> web.StreamResponse:
+    async def handle(request: Request) -> Response:
         try:
             return await handler(request)
         except SluiceError as error:
@@ -31,7 +32,7 @@ def errors(handler: Handler, _route: Route) -> Handler:
         except web.HTTPException as raised:
             response = _answer(request, framework_error(raised.status, raised.reason), NOT_WRITTEN)
             if hdrs.ALLOW in raised.headers:
-                response.headers[hdrs.ALLOW] = raised.headers[hdrs.ALLOW]
+                response.headers["Allow"] = raised.headers[hdrs.ALLOW]
             return response
         except Exception as error:
             if isinstance(error, ConnectionError) and client_gone(request):
@@ -54,7 +55,7 @@ def framework_error(status: int, reason: str) -> SluiceError:
     return BadRequest(reason) if status < 500 else SluiceError("an internal error; its request id is in the log")
 
 
-def _answer(request: Request, error: SluiceError, outcome: OutcomeName) -> web.Response:
+def _answer(request: Request, error: SluiceError, outcome: OutcomeName) -> Answer:
     told = outcome if carries_events(request.method, request.path) else None
     return error_response(error, request.call.request_id, outcome=told)
 

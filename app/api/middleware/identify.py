@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 from multidict import istr
 
 from app.addresses import TrustedProxies
+from app.api.answer import Response
 from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
 from app.door.keyring import Identify
@@ -21,7 +22,7 @@ def identify(whose: Identify, proxies: TrustedProxies, *, in_query: bool) -> Mid
     behind_proxies = bool(proxies)
 
     def middleware(handler: Handler, _route: Route) -> Handler:
-        def handle(request: Request) -> Awaitable[web.StreamResponse]:
+        def handle(request: Request) -> Awaitable[Response]:
             call = request.call
             call.identity = whose(presented(request, in_query=in_query))
             peer = request.remote or ""

@@ -1,8 +1,8 @@
 """The rate limit: so many requests a second for each valid key, else for each client address."""
 
-from aiohttp import web
-
-from app.api.request import Handler, Request, caller_of
+from app.api.answer import Response
+from app.api.call import caller_of
+from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
 from app.door.keys import Key
 from app.door.limits import Demand, Limiter
@@ -20,7 +20,7 @@ def limit(limiter: Limiter, metrics: Metrics, *, rps: float, burst: int) -> Midd
     """
 
     def middleware(handler: Handler, route: Route) -> Handler:
-        async def handle(request: Request) -> web.StreamResponse:
+        async def handle(request: Request) -> Response:
             call = request.call
             rate, size = bucket_of(call.identity.key)
             if rate:

@@ -1,13 +1,13 @@
 """One metric and one log line a request, taken once the answer is written; then what waited for that is settled."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
+from app.api.answer import Answer, Response
 from app.api.request import Handler, Request, client_gone
-from app.api.responses import ERROR
 from app.api.route import Middleware, Route
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics import Metrics
@@ -29,27 +29,23 @@ def observe(metrics: Metrics) -> Middleware:
     def middleware(handler: Handler, route: Route) -> Handler:
         level = logging.DEBUG if route.path in _QUIET else logging.INFO
 
-        async def handle(request: Request) -> web.StreamResponse:
+        async def handle(request: Request) -> Response:
             started = perf_counter()
-            status, response, feed = _CLIENT_GONE, None, False
+            response: Response | None = None
             try:
                 response = await handler(request)
-                feed = response.prepared
-                await response.prepare(request)
-                await response.write_eof()
+                if rest := _written(request, response):
+                    await rest
                 if request.call.delivery:
                     request.send()  # before anything is committed
             except ConnectionError:
                 if not client_gone(request):
                     raise
-                if response is not None and feed:
-                    status = response.status
-                return web.Response(status=_CLIENT_GONE)
+                return Answer(status=_CLIENT_GONE, keep_alive=False)
             else:
-                if feed or not client_gone(request):
-                    status = response.status
                 return response
             finally:
+                status = _fate(request, response)
                 if delivery := request.call.delivery:
                     await delivery.settle(status != _CLIENT_GONE)
                 tell(request, route.path, response, status, started, level)
@@ -59,26 +55,46 @@ def observe(metrics: Metrics) -> Middleware:
     return middleware
 
 
-def _teller(metrics: Metrics) -> Callable[[Request, str, web.StreamResponse | None, int, float, int], None]:
+def _teller(metrics: Metrics) -> Callable[[Request, str, Response | None, int, float, int], None]:
     """What tells of a request. It keeps what it would look up anew each time."""
     answered, failed, used = metrics.http.answered, metrics.http.failed, metrics.door.used
     log = _log.bind()
 
-    def tell(
-        request: Request, route: str, response: web.StreamResponse | None, status: int, started: float, level: int
-    ) -> None:
+    def tell(request: Request, route: str, response: Response | None, status: int, started: float, level: int) -> None:
         call = request.call
         name = call.identity.name
         method = request.method if request.method in _METHODS else "_unknown"
-        sent = response.body_length if response is not None else 0
+        sent = _size(response)
         received, whose = request.content.total_bytes, (call.request_id, call.traceparent)
         seconds = answered(method, route, status, started=started, received=received, sent=sent, whose=whose)
         used(name)
-        if status >= 400 and response is not None and (code := response.get(ERROR)):
-            failed(code)
+        if status >= 400 and isinstance(response, Answer) and response.error:
+            failed(response.error)
         if log.is_enabled_for(level):
             key = {"key": name} if name else {}
             ms = round(seconds * 1000, 3)
             log.log(level, "request", method=method, route=route, path=request.path, status=status, ms=ms, **key)
 
     return tell
+
+
+def _written(request: Request, response: Response) -> Awaitable[None] | None:
+    """Write the answer, or the end of a feed; what there is to wait for."""
+    if not isinstance(response, Answer):
+        return response.write_eof()
+    request.answer(response)
+    return request.writer.drain() if request.protocol.writing_paused else None
+
+
+def _fate(request: Request, response: Response | None) -> int:
+    """The status that the client was told, as far as that can be known."""
+    if response is None or (isinstance(response, Answer) and client_gone(request)):
+        return _CLIENT_GONE
+    return response.status
+
+
+def _size(response: Response | None) -> int:
+    """Bytes that were written of it."""
+    if response is None:
+        return 0
+    return response.size if isinstance(response, Answer) else response.body_length

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
-
+from app.api.answer import Response
+from app.api.call import Call
 from app.api.headers import REQUEST_ID_HEADER
-from app.api.request import Call, Handler, Request
+from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
 from app.telemetry.logs import serve_request
 
@@ -17,7 +17,7 @@ def request_id(new_id: Callable[[], str]) -> Middleware:
     """The middleware; the answer's header is set with all others, so that streams and errors have it too."""
 
     def middleware(handler: Handler, _route: Route) -> Handler:
-        def handle(request: Request) -> Awaitable[web.StreamResponse]:
+        def handle(request: Request) -> Awaitable[Response]:
             given = request.headers.get(REQUEST_ID_HEADER)
             chosen = given if given and _SANE.fullmatch(given) else new_id()
             request.call = Call(chosen)

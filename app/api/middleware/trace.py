@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
+from app.api.answer import Response
 from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
 
@@ -15,7 +14,7 @@ def trace(tracing: "Tracing") -> Middleware:
     """The middleware. It stands outside `observe`, whose line tells the trace, and which writes the answer."""
 
     def middleware(handler: Handler, route: Route) -> Handler:
-        async def handle(request: Request) -> web.StreamResponse:
+        async def handle(request: Request) -> Response:
             with tracing.request(request.method, route.path, request.path, request.headers) as span:
                 request.call.traceparent = span.traceparent
                 response = await handler(request)

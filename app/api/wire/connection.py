@@ -1,25 +1,21 @@
-"""One connection: what it may take of the gateway, and how what is no request is answered."""
+"""One connection: what it may take of the gateway."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
-from aiohttp import StreamReader, hdrs, web
+from aiohttp import StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from aiohttp.web_protocol import _ErrInfo
 
-from app.api.headers import REQUEST_ID_HEADER, SECURITY, SERVER_NAME
-from app.api.middleware.errors import framework_error
-from app.api.responses import error_response
 from app.api.wire.crowd import Crowd
+from app.api.wire.exchanges import Exchanges
+from app.api.wire.framing import size_of
 from app.api.wire.masks import MaskedReader
 from app.api.wire.outbox import HeldTransport
-from app.errors import NOT_WRITTEN, BadRequest, Overloaded, RequestTooSlow, SluiceError
-from app.telemetry.logs import get_logger, serve_request
+from app.errors import BadRequest, Overloaded, RequestTooSlow, SluiceError
 
 _UNREAD_BYTES = 65_536
-
-_log = get_logger(__name__)
 
 
 class Bounds(NamedTuple):
@@ -38,11 +34,8 @@ class Bounds(NamedTuple):
         return self.connections + self.connections // 4 + 16
 
 
-class Connection(RequestHandler):
-    """aiohttp's, which answers what is no request as everything else is answered, and keeps to its bounds.
-
-    `refused` is told why, in a word for a metric. `large` tells that a head on it may be larger than it may.
-    """
+class Connection(Exchanges):
+    """A connection that keeps to its bounds. `refused` is told why it did not, in a word for a metric."""
 
     __slots__ = (
         "_body",
@@ -50,35 +43,27 @@ class Connection(RequestHandler):
         "_crowd",
         "_head_bytes",
         "_head_ends",
+        "_large",
         "_lost",
-        "_new_id",
         "_refused",
         "_shut",
-        "large",
     )
 
     def __init__(
-        self,
-        server: web.Server,
-        crowd: Crowd,
-        *,
-        new_id: Callable[[], str],
-        bounds: Bounds,
-        refused: Callable[[str], None],
-        **how: Any,
+        self, server: web.Server, crowd: Crowd, *, bounds: Bounds, refused: Callable[[str], None], **how: Any
     ) -> None:
         super().__init__(server, **how)
         self._max_msg_queue_size -= 1  # aiohttp (3.14) counts one more, behind a body that came late, and never went on
         self._crowd = crowd
-        self._new_id = new_id
         self._bounds = bounds
         self._refused = refused
         self._body: StreamReader | None = None
         self._head_bytes = 0
         self._head_ends: asyncio.TimerHandle | None = None
+        self._large = False
+        """Whether a head on it may be larger than it may."""
         self._shut = False
         self._lost: list[Callable[[], None]] = []
-        self.large = False
 
     def when_lost(self, tell: Callable[[], None]) -> None:
         """Tell when there is nobody left at the other end, be it already."""
@@ -117,7 +102,7 @@ class Connection(RequestHandler):
         before = self._request_count
         super().data_received(data)
         if self._request_count > before:
-            self.large = self.large or self._head_bytes + len(data) > self._bounds.head_bytes
+            self._large = self._large or self._head_bytes + len(data) > self._bounds.head_bytes
             self._head_came()
             if self._messages:
                 self._body = self._messages[-1][1]
@@ -137,7 +122,7 @@ class Connection(RequestHandler):
     def _head_goes_on(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > self._bounds.head_bytes:
-            self._refuse("large_head", BadRequest(too_large(self._bounds.head_bytes)))
+            self._refuse("large_head", BadRequest(_too_large(self._bounds.head_bytes)))
         elif self._head_ends is None:
             self._head_ends = self._loop.call_later(self._bounds.head_seconds, self._head_is_late)
 
@@ -158,10 +143,21 @@ class Connection(RequestHandler):
         if self._current_request is None:  # else it has its place until that is answered
             self._crowd.refused.add(self)
         self._head_came()
-        rest = StreamReader(self, _UNREAD_BYTES, loop=self._loop)  # never ends: so aiohttp lingers before it closes
+        rest = StreamReader(self, _UNREAD_BYTES, loop=self._loop)  # never ends: so it lingers before it closes
         self._messages.append((_ErrInfo(status=400, exc=error, message=""), rest))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _refuse_request(self, error: SluiceError, mistake: Exception | None = None) -> bool:
+        if self._shut:
+            self._crowd.refused.add(self)
+        return super()._refuse_request(error, mistake)
+
+    def _fault_of(self, message: RawRequestMessage) -> str | None:
+        if self._large and size_of(message) > self._bounds.head_bytes:
+            self._refused("large_head")
+            return _too_large(self._bounds.head_bytes)
+        return super()._fault_of(message)
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  # as aiohttp has it
         """Nothing to do unless reading was paused: aiohttp feeds its parser anew after every piece of a body."""
@@ -172,31 +168,6 @@ class Connection(RequestHandler):
         """For what is no HTTP from here on: a WebSocket."""
         super().set_parser(MaskedReader(parser), data_received_cb)  # type: ignore[arg-type]  # all it needs of one
 
-    def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
-    ) -> web.StreamResponse:
-        if self._shut:
-            self._crowd.refused.add(self)
-        request_id = self._new_id()
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun, it can't become another one")
-        error = _refusal(status, exc)
-        serve_request(request_id)
-        reason = exc.message if isinstance(exc, SluiceError) else type(exc).__name__
-        response = error_response(error, request_id, outcome=NOT_WRITTEN)
-        _log.warning("request refused by the server", status=response.status, reason=reason, exc_info=status >= 500)
-        response.headers[REQUEST_ID_HEADER] = request_id
-        response.headers.update(SECURITY)
-        response.headers[hdrs.SERVER] = SERVER_NAME
-        response.force_close()
-        return response
 
-
-def too_large(most: int) -> str:
+def _too_large(most: int) -> str:
     return f"the request's head is larger than {most} bytes"
-
-
-def _refusal(status: int, exc: BaseException | None) -> SluiceError:
-    if isinstance(exc, SluiceError):
-        return exc
-    return BadRequest("the request is not valid HTTP/1.1") if status == 400 else framework_error(status, "")

@@ -5,6 +5,7 @@ Proxies in front may read such a head in another way than we do; refusing it lea
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs
 from aiohttp.http_parser import RawRequestMessage
@@ -12,6 +13,11 @@ from aiohttp.http_parser import RawRequestMessage
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]*)(:[0-9]{0,5})?")
 _TARGET = re.compile(r"(/|\*$|https?://)[^#]*", re.IGNORECASE)
 _VERSIONS = (HttpVersion11, HttpVersion10)
+
+
+@lru_cache(maxsize=1024)
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
 
 
 def fault_of(message: RawRequestMessage) -> str | None:
@@ -30,14 +36,15 @@ def _of_line(message: RawRequestMessage) -> str | None:
         return "the version must be HTTP/1.1 or HTTP/1.0"
     if message.method == hdrs.METH_CONNECT:
         return "CONNECT is for proxies, and this is none"
-    if not _TARGET.fullmatch(message.path):
+    path = message.path
+    if (path[:1] != "/" or "#" in path) and not _TARGET.fullmatch(path):
         return "the request target must be a path, or an http URL, without a fragment"
     return None
 
 
 def _of_headers(headers: Mapping[str, str]) -> str | None:
     """RFC 9112, 3.2 (an invalid Host MUST be refused) and 6.1 (chunked is all we undo); RFC 9110, 10.1.1 (Expect)."""
-    if not _HOST.fullmatch(headers.get(hdrs.HOST, "")):
+    if not _is_host(headers.get(hdrs.HOST, "")):
         return "Host must be a name or an address, and perhaps a port"
     if (coding := headers.get(hdrs.TRANSFER_ENCODING)) is not None and coding.strip().lower() != "chunked":
         return "Transfer-Encoding must be chunked, and nothing else"

@@ -1,0 +1,39 @@
+"""What the middlewares find out about a request."""
+
+from dataclasses import dataclass, field
+
+from app.addresses import network_of
+from app.deadline import Deadline
+from app.door.keyring import NOBODY, Identity
+from app.door.limits import Verdict
+from app.gateway.consumer import Delivery
+from app.resilience.budget import Lease
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request on its way, by its id.
+
+    `deadline` and `lease` are there from the deadlines middleware inwards. `identity` is there from the identify
+    middleware inwards, and until then nobody's; `address` is the client's from there, too. `limit` is what the rate
+    limit says, `allowed_origin` whose web pages may read the answer. `effective_timeout` is in milliseconds, for who
+    asked for one. A poll's `delivery` is to be settled once the answer is out, or could not be written. By
+    `traceparent` the records of the request belong to its trace, where the gateway traces.
+    """
+
+    request_id: str
+    identity: Identity = NOBODY
+    address: str = ""
+    limit: Verdict | None = None
+    allowed_origin: str | None = None
+    deadline: Deadline = field(init=False)
+    lease: Lease = field(init=False)
+    effective_timeout: int | None = None
+    delivery: Delivery | None = None
+    traceparent: str | None = None
+
+
+def caller_of(call: Call) -> str:
+    """Whose limits a request counts against: its valid key's, else its address's (IPv6 by /64)."""
+    name = call.identity.name
+    return network_of(call.address) if name is None else f"key {name}"
