@@ -1,4 +1,4 @@
-"""One connection's requests, served one after the other in its own task: what becomes of it when something goes wrong."""
+"""The requests of a connection, one after the other in its own task: what becomes of it when something goes wrong."""
 
 import asyncio
 import gc
