@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from app.deadline import Deadline
 from app.group import GroupInfo
-from app.record import Fetched, Limit, NewRecord, Outcome, Position
+from app.record import Fetched, Limit, NewRecord, Outcome, Position, Show
 from app.topic import TopicInfo, TopicLayout, TopicSpec
 
 BrokerKind = Literal["memory", "sqlite", "kafka"]
@@ -68,12 +68,15 @@ class Broker(Protocol):
         """Do now what the topic's first send would have to wait for. Raises NotFound."""
         ...
 
-    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0, show: Show | None = None) -> Fetched:
         """Records from `at.offset` on, oldest first, committed transactions only.
 
         The offset is clamped to [log start, high watermark]. Returns as soon as anything is there; with nothing there,
         after at most `wait` seconds. The first record is returned even if it is larger than `limit.max_bytes`.
         May be cancelled at any moment.
+
+        Who only shows the records to clients passes `show`, always the same one: it is called while they are read, with
+        a few at a time, so that a page need not be held as objects. Then `shared` has what it made of all of them.
         """
         ...
 

@@ -1,14 +1,18 @@
 """A poll's answer: records as clients read them, those that are no events of ours and broken ones included."""
 
 import base64
+from collections.abc import Sequence
+from operator import attrgetter
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from app.api.answer import Answer
-from app.api.parsing.strict import head_of
+from app.api.parsing.strict import head_of, heads_of
 from app.api.responses import json_bytes, json_response, time_text
 from app.gateway.message import RESERVED_HEADERS
-from app.record import Fetched, Record
+from app.record import Columns, Fetched, Record, Shared
+
+_id = attrgetter("id")
 
 
 class HeaderBytes(Struct, gc=False):
@@ -35,7 +39,7 @@ class PolledMessage(Struct, gc=False):
 
 
 class _Page(Struct, gc=False):
-    messages: list[PolledMessage] | Raw
+    messages: Raw
     count: int
     partition_id: int
     current_offset: int
@@ -45,10 +49,11 @@ class _Page(Struct, gc=False):
 
 
 def polled(partition: int, fetched: Fetched) -> Answer:
-    """The page as an answer."""
+    """The page as an answer; it was fetched to be shown."""
+    assert fetched.shared is not None  # noqa: S101  # for mypy: it was
     return json_response(
         _Page(
-            messages=_shown(fetched),
+            messages=_messages(fetched.shared),
             count=len(fetched.records),
             partition_id=partition,
             current_offset=max(0, fetched.high_watermark - 1),
@@ -59,14 +64,41 @@ def polled(partition: int, fetched: Fetched) -> Answer:
     )
 
 
-def _shown(fetched: Fetched) -> list[PolledMessage] | Raw:
-    """The messages; as JSON, made once for all, where several read the same page."""
-    shared = fetched.shared
-    if shared is None:
-        return [message_of(record) for record in fetched.records]
-    if shared.shown is None:
-        shared.shown = json_bytes([message_of(record) for record in fetched.records])
-    return Raw(shared.shown)
+def _messages(shared: Shared) -> Raw:
+    """One array of several, none of which is empty; made once for all who read the same page."""
+    arrays = shared.shown or ()
+    if len(arrays) != 1:
+        arrays = shared.shown = [b"[%b]" % b",".join([memoryview(array)[1:-1] for array in arrays])]
+    return Raw(arrays[0])
+
+
+def show(some: Columns) -> bytes:
+    """A few records as clients see them: an array. The more alike they are, the less it costs."""
+    return json_bytes(_plain(some) or [message_of(record) for record in some.records()])
+
+
+def _plain(some: Columns) -> list[PolledMessage] | None:
+    """All of them at once, where all are as we write them: events with a text for an id, without headers of clients."""
+    offsets, timestamps, keys, stored, headers = some
+    values = [value for value in stored if value is not None]
+    if len(values) < len(stored) or not _only_ours(headers):
+        return None
+    events = heads_of(values)
+    if events is None:
+        return None
+    ids = list(map(_id, events))
+    texts = keys if keys.count(None) == len(keys) else list(map(_text, keys))
+    if set(map(type, ids)) != {str} or texts.count(None) != keys.count(None):
+        return None
+    return list(map(PolledMessage, offsets, map(time_text, timestamps), ids, texts, map(Raw, values), map(len, values)))
+
+
+def _only_ours(headers: Sequence[Sequence[tuple[str, bytes | None]]]) -> bool:
+    for some in headers:
+        for name, _ in some:
+            if name not in RESERVED_HEADERS:
+                return False
+    return True
 
 
 def message_of(record: Record) -> PolledMessage:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.api.feeds.tailed import item_of
+from app.api.polled import show
 from app.assembly.door import Door
 from app.assembly.log import make_backoff, make_log, reconnecting
 from app.broker import Log
@@ -142,7 +143,7 @@ def _make_core(
         Producer(
             records, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics.messages
         ),
-        Consumer(records, group_prefix=settings.consumer_group_prefix, metrics=metrics.messages),
+        Consumer(records, show=show, group_prefix=settings.consumer_group_prefix, metrics=metrics.messages),
         live,
         trail,
         replication,

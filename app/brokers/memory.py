@@ -13,7 +13,7 @@ from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
 from app.errors import AlreadyExists, NotFound
 from app.group import GroupInfo, empty_group, find_group
-from app.record import Fetched, Limit, NewRecord, Outcome, Position, Record, Written
+from app.record import Fetched, Limit, NewRecord, Outcome, Position, Record, Show, Written
 from app.topic import (
     CompactionConfigs,
     PartitionInfo,
@@ -85,7 +85,7 @@ class MemoryBroker:
     async def prepare(self, topic: str) -> None:
         self._topic(topic)
 
-    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0, show: Show | None = None) -> Fetched:
         partition = self._partition(at.topic, at.partition)
         offset = clamp(at.offset, partition)
         if wait and partition.index(offset) == len(partition.records):
@@ -102,7 +102,7 @@ class MemoryBroker:
             records.append(record)
         behind = start + len(records) == len(partition.records)
         next_offset = partition.high_watermark if behind else (records[-1].offset + 1 if records else offset)
-        return Fetched(records, next_offset, partition.high_watermark, partition.log_start)
+        return Fetched(records, next_offset, partition.high_watermark, partition.log_start).shown_by(show)
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         return dict(self._topic(topic).committed.get(group, {}))

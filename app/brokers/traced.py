@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.broker import Log
 from app.deadline import Deadline
-from app.record import Fetched, Limit, NewRecord, Outcome, Position
+from app.record import Fetched, Limit, NewRecord, Outcome, Position, Show
 
 if TYPE_CHECKING:
     from app.telemetry.tracing import Tracing
@@ -53,8 +53,8 @@ class TracedLog:
         with self._tracing.sending(topic, len(records)):
             return await self._log.publish(topic, records, deadline)
 
-    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0, show: Show | None = None) -> Fetched:
         with self._tracing.fetching(at.topic, at.partition) if self._asked else nullcontext():
-            fetched = await self._log.fetch(at, limit, wait)
+            fetched = await self._log.fetch(at, limit, wait, show)
         self._tracing.received(at.topic, at.partition, fetched.records, self._reader, asked=self._asked)
         return fetched

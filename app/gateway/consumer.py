@@ -11,7 +11,7 @@ from app.deadline import Deadline
 from app.errors import SluiceError
 from app.gateway.turns import Turns
 from app.names import TopicName
-from app.record import Fetched, Limit, Position
+from app.record import Fetched, Limit, Position, Show
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics.messages import MessageMetrics
 
@@ -40,10 +40,14 @@ class Delivery(Struct, frozen=True):
 
 
 class Consumer:
-    """Reads topics for clients that poll. Holds no state between polls: offsets are the broker's."""
+    """Reads topics for clients that poll, to whom records are shown by `show`.
 
-    def __init__(self, broker: Broker, *, group_prefix: str, metrics: MessageMetrics) -> None:
+    Holds no state between polls: offsets are the broker's.
+    """
+
+    def __init__(self, broker: Broker, *, show: Show, group_prefix: str, metrics: MessageMetrics) -> None:
         self._broker = broker
+        self._show = show
         self._group_prefix = group_prefix
         self._metrics = metrics
         self._turns = Turns()
@@ -89,16 +93,19 @@ class Consumer:
 
     async def _read(self, topic: TopicName, poll: Poll) -> Fetched:
         if poll.offset is not None:
-            return await self._broker.fetch(Position(topic.full, poll.partition, poll.offset), poll.limit)
+            return await self._shown(Position(topic.full, poll.partition, poll.offset), poll.limit)
         committed = (await self._broker.committed(self._group(poll), topic.full)).get(poll.partition, 0)
-        fetched = await self._broker.fetch(Position(topic.full, poll.partition, committed), poll.limit)
+        fetched = await self._shown(Position(topic.full, poll.partition, committed), poll.limit)
         if committed > fetched.high_watermark:  # the topic was made anew: what was committed is another one's
-            return await self._broker.fetch(Position(topic.full, poll.partition, 0), poll.limit)
+            return await self._shown(Position(topic.full, poll.partition, 0), poll.limit)
         return fetched
+
+    async def _shown(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
+        return await self._broker.fetch(at, limit, wait, self._show)
 
     async def _arrival(self, at: Position, limit: Limit, seconds: float, deadline: Deadline) -> Fetched | None:
         """What stands at the position, or comes within these seconds. None: the gateway stops."""
-        waiting = asyncio.ensure_future(self._broker.fetch(at, limit, wait=max(seconds, 0)))
+        waiting = asyncio.ensure_future(self._shown(at, limit, max(seconds, 0)))
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await deadline.run(asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED))

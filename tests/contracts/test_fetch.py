@@ -6,7 +6,7 @@ import pytest
 from support import publish, record
 
 from app.errors import NotFound
-from app.record import Limit, Position
+from app.record import Columns, Limit, Position
 
 
 async def test_an_empty_partition_answers_at_once_with_nothing(log, topic):
@@ -98,3 +98,30 @@ async def test_unknown_topics_and_partitions_are_not_found(log, topic):
     with pytest.raises(NotFound, match="3"):
         await log.fetch(Position(topic, 3, 0), Limit(1, 1))
     assert "contract.absent" not in await log.topics()
+
+
+async def test_records_are_shown_in_order_a_few_at_a_time(log, topic):
+    def show(some: Columns) -> bytes:
+        return b"".join([b"%d=%b," % pair for pair in zip(some.offsets, some.values, strict=True)])
+
+    at = Position(topic, 0, 0)
+    assert list((await log.fetch(at, Limit(10, 1 << 20), 0, show)).shared.shown) == []
+    await publish(log, topic, *(record(b"x" * 90) for _ in range(300)))
+    for limit in (Limit(1000, 1 << 20), Limit(200, 1 << 20), Limit(1000, 150 * 90), Limit(1, 1)):
+        plain = await log.fetch(at, limit)
+        for _ in range(3):  # at first, and as others read it
+            shown = await log.fetch(at, limit, 0, show)
+            assert b"".join(shown.shared.shown) == b"".join([b"%d=%b," % (r.offset, r.value) for r in plain.records])
+            assert (list(shown.records), shown.size) == (list(plain.records), plain.size)
+            assert shown.next_offset == plain.next_offset
+
+
+async def test_records_that_come_are_shown_to_all_who_wait(log, topic):
+    def show(some: Columns) -> bytes:
+        return b",".join(value or b"" for value in some.values)
+
+    at = Position(topic, 0, 0)
+    waiting = [asyncio.ensure_future(log.fetch(at, Limit(10, 1000), 10, show)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    await publish(log, topic, record(b"a"))
+    assert [b"".join((await found).shared.shown) for found in waiting] == [b"a"] * 3

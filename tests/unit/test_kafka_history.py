@@ -7,13 +7,14 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from app.brokers.kafka.batch_heads import seal
 from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.history import History
 from app.brokers.kafka.internals import FetchRequest
 from app.brokers.kafka.reading import Reading
 from app.brokers.kafka.stretch import AHEAD_BYTES, Piece, Stretch
 from app.errors import PollFailed
-from app.record import Fetched, Limit, Position
+from app.record import Columns, Fetched, Limit, Position
 
 AT = Position("unit.history", 0, 0)
 HUNDRED = Limit(100, 10 << 20)
@@ -221,6 +222,24 @@ async def test_a_broken_batch_ends_the_page_before_it_and_is_told_behind():
     await reader.close()
 
 
+async def test_a_record_that_cannot_be_read_ends_the_page_before_it_and_is_told_behind():
+    leader = Leader()
+    leader.write(*values(0, 150))
+    end, data = leader._batches[0]  # noqa: SLF001  # its own
+    broken = bytearray(data)
+    broken[broken.index(b"%08d" % 100) - 3] = 0x7E  # what says how long the key is
+    seal(broken)
+    leader._batches[0] = (end, bytes(broken))  # noqa: SLF001  # its own
+    for show in (None, shown):
+        reader = Reading(leader, Directory(leader))
+        for _ in range(3):
+            found = await reader.fetch(AT, Limit(200, 10 << 20), 0, show)
+            assert (numbers(found), found.next_offset) == (list(range(100)), 100)
+            with pytest.raises(PollFailed):
+                await reader.fetch(AT._replace(offset=100), HUNDRED, 0, show)
+        await reader.close()
+
+
 async def test_an_offset_past_the_end_is_the_end():
     leader = Leader()
     leader.write(*values(0, 50))
@@ -293,6 +312,10 @@ async def test_what_goes_is_free_at_once():
         assert not [thing for thing in gc.get_objects() if isinstance(thing, Stretch)]
     finally:
         gc.enable()
+
+
+def shown(some: Columns) -> bytes:
+    return b"".join(value or b"" for value in some.values)
 
 
 def piece_of(leader: Leader) -> Piece:

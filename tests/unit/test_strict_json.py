@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.api.parsing.strict import Head, head_of, strict_json
+from app.api.parsing.strict import Head, head_of, heads_of, strict_json
 from app.errors import BadRequest
 
 TOKENS = [
@@ -76,6 +76,28 @@ def test_near_json_is_taken_and_refused_alike(value: bytes):
 def test_soup_is_taken_and_refused_alike(inside: bytes):
     check(b"{" + inside + b"}")
     check(inside)
+
+
+PIECES = [
+    *(b"{}", b'{"id":"x"}', b'{"a":{}', b'"b":2}', b"{}}", b"{}{}", b"{} {}", b'{"a":[{}', b'{"a":[{},{}', b"{}]}"),
+    *(b"", b' {"id":"y"} ', b'{"id":\n"z"}', b'{"id":"\xff"}', b'{"id":"\xc3\xa9"}', b"[{}]", b"1", b'{"a":"{'),
+    *(b'}"}', b"{}x{}"),
+]
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(st.sampled_from(PIECES) | almost_json() | soup.map(lambda inside: b"{" + inside + b"}"), min_size=1))
+@example([b"{}{}", b""])
+@example([b'{"a":[{}', b"{}]}", b"{},{}"])
+@example([b"{}{}", b'{"a":{}', b"{}}"])
+def test_many_at_once_are_each_what_they_are_alone(values: list[bytes]):
+    heads = heads_of(values)
+    assert heads is None or heads == [head_of(value) for value in values]
+
+
+def test_what_we_write_is_read_at_once():
+    values = [b'{"id":"%d","a":"%b"}' % (n, "é".encode() * n) for n in range(1000)]
+    assert [head.id for head in heads_of(values) or ()] == [str(n) for n in range(1000)]
 
 
 @pytest.mark.parametrize("padding", [0, 100, 500, 5000])

@@ -1,5 +1,7 @@
 """Strict JSON, as events are made of: UTF-8, no NaN, no Infinity, no lone surrogates, about 200 levels (API 3)."""
 
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -18,7 +20,10 @@ class Head(msgspec.Struct, gc=False):
     id: Any = None
 
 
-_head = msgspec.json.Decoder(Head).decode
+_decoder = msgspec.json.Decoder(Head)
+_head, _head_of_each = _decoder.decode, _decoder.decode_lines
+_first, _last = itemgetter(0), itemgetter(-1)
+_OPENED, _CLOSED = {ord("{")}, {ord("}")}
 
 
 def strict_json(body: bytes) -> Any:
@@ -47,6 +52,27 @@ def head_of(value: bytes) -> Head | None:
     except BadRequest:
         return None
     return Head(parsed.get("id")) if isinstance(parsed, dict) else None
+
+
+def heads_of(values: Sequence[bytes]) -> list[Head] | None:
+    """The heads of all of them at once, at half the price; None where one has to be looked at by itself.
+
+    msgspec reads one document behind the other, whatever lies between them. Each value begins as an object does and
+    ends as one does: behind a value that leaves something open the next one's brace is an error. So each is at least
+    one document, and where there are as many documents as values each is exactly one.
+    """
+    try:
+        if set(map(_first, values)) != _OPENED or set(map(_last, values)) != _CLOSED:
+            return None
+        if max(map(len, values)) > _SHORT and not all(map(_is_tame, values)):
+            return None
+        joined = b"\n".join(values)
+        if not joined.isascii():
+            joined.decode()
+        heads = _head_of_each(joined)
+    except (IndexError, UnicodeDecodeError, msgspec.DecodeError):
+        return None
+    return heads if len(heads) == len(values) else None
 
 
 def _is_tame(value: bytes) -> bool:

@@ -19,7 +19,7 @@ from app.brokers.kafka.reading import LATEST, Reading
 from app.brokers.kafka.repeats import Repeats
 from app.deadline import Clock
 from app.group import GroupInfo
-from app.record import Fetched, Limit, Position
+from app.record import Fetched, Limit, Position, Show
 from app.topic import TopicInfo, TopicLayout, TopicSpec
 
 PING_TIMEOUT = 3.0
@@ -77,8 +77,8 @@ class KafkaBroker:
     async def prepare(self, topic: str) -> None:
         await self._producing.prepare(topic, int(self._clock() * 1000))
 
-    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
-        return await self._reading.fetch(at, limit, wait)
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0, show: Show | None = None) -> Fetched:
+        return await self._reading.fetch(at, limit, wait, show)
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         return await self._offsets.committed(group, topic)

@@ -2,8 +2,8 @@
 
 from app.brokers.kafka.history import History
 from app.brokers.kafka.pages import Page
-from app.brokers.kafka.stretch import Part, Piece, Stretch
-from app.record import Fetched, Limit, Position
+from app.brokers.kafka.stretch import KeptPage, Part, Piece, Stretch
+from app.record import Fetched, Limit, Position, Show
 
 
 class Gathering:
@@ -12,12 +12,13 @@ class Gathering:
     Where the log begins and ends is only known of what a broker answered in this very request.
     """
 
-    def __init__(self, history: History, at: Position, limit: Limit) -> None:
+    def __init__(self, history: History, at: Position, limit: Limit, show: Show | None) -> None:
         self.first = self.at = at
         self.done = False
         self._history = history
         self._limit = limit
-        self._page = Page(limit)
+        self._show = show
+        self._page = Page(limit, show)
         self._parts: list[Part] = []
         self._ends: Piece | None = None
 
@@ -53,11 +54,16 @@ class Gathering:
         """The page, to be known again if it is full; `ends` where they are not known here."""
         ends = ends or self._ends
         assert ends is not None  # noqa: S101  # for mypy: who knows no ends gives them
-        if self._page.full:
-            self._history.keep_page(self._limit, self._parts, self.at.offset, self._page.size)
-        return Fetched(self._page.records, self.at.offset, ends.high_watermark, ends.log_start)
+        page = self._page
+        if page.full:
+            self._history.keep_page(self._limit, self._parts, self.at.offset, page.size)
+        if self._show is None:
+            return Fetched(page.records, self.at.offset, ends.high_watermark, ends.log_start)
+        # Not the page that is kept: what is shown goes with its answer.
+        shown = KeptPage(self._parts, self.at.offset, page.size, page.shown)
+        return Fetched(shown, self.at.offset, ends.high_watermark, ends.log_start, shown)
 
     def _read(self, stretch: Stretch) -> None:
-        offset, before = self.at.offset, len(self._page.records)
+        offset, before = self.at.offset, self._page.count
         self.at = self.at._replace(offset=self._history.read(self._page, stretch, offset))
-        self._parts.append(Part(stretch, offset, len(self._page.records) - before))
+        self._parts.append(Part(stretch, offset, self._page.count - before))

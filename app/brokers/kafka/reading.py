@@ -16,7 +16,7 @@ from app.brokers.kafka.lanes import WaitingLanes
 from app.brokers.kafka.stretch import KeptPage, Piece, Stretch, unpack
 from app.brokers.kafka.tails import Tails
 from app.errors import Disconnected, PollFailed, SluiceError
-from app.record import Fetched, Limit, Position
+from app.record import Fetched, Limit, Position, Show
 
 OUT_OF_RANGE, NO_LEADER = 1, 5
 EARLIEST, LATEST = -2, -1
@@ -47,7 +47,7 @@ class Reading:
         self.tails = Tails(self._piece)
         self.history = History()
 
-    async def fetch(self, at: Position, limit: Limit, wait: float) -> Fetched:
+    async def fetch(self, at: Position, limit: Limit, wait: float, show: Show | None = None) -> Fetched:
         """As `Broker.fetch`. Who waits, waits at the partition's tail."""
         await self._directory.partition(at.topic, at.partition)
         at = at._replace(offset=max(at.offset, 0))
@@ -56,37 +56,41 @@ class Reading:
             left = until - asyncio.get_running_loop().time()
             tail = self.tails.at(at) if wait else None
             if tail is None:
-                found = await self._now(at, limit)
+                found = await self._now(at, limit, show)
                 if found.records or left <= 0:
                     return found
                 at = at._replace(offset=found.next_offset)
                 tail = self.tails.at(at) or self.tails.start(at)
             waited = await tail.fetch(at.offset, limit, left)
             if waited is not None and (waited.records or asyncio.get_running_loop().time() >= until):
-                return waited
+                return waited.shown_by(show)
 
     async def close(self) -> None:
         """End all waits, and forget what was read."""
         await self.tails.close()
         self.history.clear()
 
-    async def _now(self, at: Position, limit: Limit) -> Fetched:
+    async def _now(self, at: Position, limit: Limit, show: Show | None) -> Fetched:
         """What is there, filled to the limit: by as many requests as it takes, and by what was read lately."""
         while True:
             kept = self.history.page(at, limit)
-            found = await (self._gathered(at, limit) if kept is None else self._once_more(at, kept))
+            found = await (self._gathered(at, limit, show) if kept is None else self._once_more(at, kept, show))
             if found is not None:
                 return found
             self.history.forget(at.topic, at.partition)
 
-    async def _once_more(self, at: Position, page: KeptPage) -> Fetched | None:
+    async def _once_more(self, at: Position, page: KeptPage, show: Show | None) -> Fetched | None:
         """What another reader got. None: it may be not what is there now."""
         ends = await self._ends_now(at, page.last, page.next_offset)
-        return Fetched(page, page.next_offset, ends.high_watermark, ends.log_start, page) if ends else None
+        if ends is None:
+            return None
+        if show is not None:
+            page.show(show)
+        return Fetched(page, page.next_offset, ends.high_watermark, ends.log_start, page)
 
-    async def _gathered(self, at: Position, limit: Limit) -> Fetched | None:
+    async def _gathered(self, at: Position, limit: Limit, show: Show | None) -> Fetched | None:
         """None: what is kept of this partition may be not what is there now."""
-        page = Gathering(self.history, at, limit)
+        page = Gathering(self.history, at, limit, show)
         while not page.done:
             if not page.read_kept():
                 piece, asked = await self._piece(page.at, limit, 0)

@@ -2,12 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, dropwhile, islice
 from typing import Any, NamedTuple, overload
 
 from app.brokers.kafka.internals import CommittedRecords
 from app.brokers.kafka.pages import Page
-from app.record import Limit, Position, Record, Shared
+from app.record import Limit, Position, Record, Shared, Show
 
 AHEAD_BYTES = 1 << 20
 """So much of a compressed answer is decoded ahead; none is kept half read, for nobody knows how large it is inside."""
@@ -40,14 +40,28 @@ class Decoding:
         self.source = CommittedRecords(at, piece.data, piece.aborted)
         self.weight = 0
         """About how many bytes of memory it takes, the answer itself left out."""
-        self._records = _decoded(self.source, at.offset)
+        self._records: Iterator[Any] = dropwhile(
+            lambda found: found.offset < at.offset, chain.from_iterable(self.source.batches())
+        )
+        self._failure: Exception | None = None
 
-    def __iter__(self) -> Iterator[Record]:
-        return self._records
+    def some(self, most: int) -> list[Any]:
+        """As `pages.Source`."""
+        failure, self._failure = self._failure, None  # else it held this, by its traceback, as this held it
+        if failure is not None:
+            raise failure
+        found: list[Any] = []
+        try:
+            found.extend(islice(self._records, most))  # those before a broken one are in it
+        except Exception as error:
+            if not found:
+                raise
+            self._failure = error
+        return found
 
-    def put_back(self, record: Record) -> None:
-        """It is to come next again."""
-        self._records = chain((record,), self._records)
+    def put_back(self, records: Sequence[Any]) -> None:
+        """As `pages.Source`."""
+        self._records = chain(records, self._records)
 
     def pause(self) -> None:
         """Nobody goes on at once. What is in a compressed answer is decoded by now, or given up."""
@@ -101,8 +115,6 @@ class Stretch:
         """
         rest = self._rest if offset == self.next_offset and self._rest is not None else self._decoding(offset)
         next_offset = page.take(rest, offset)
-        if page.too_large is not None:
-            rest.put_back(page.too_large)
         if not page.full:
             next_offset = max(next_offset, int(rest.source.next_fetch_offset))
         if next_offset >= self.next_offset:
@@ -114,9 +126,9 @@ class Stretch:
         if self._rest is not None:
             self._rest.pause()
 
-    def records(self, offset: int) -> Iterator[Record]:
-        """Those from `offset` on, decoded once more."""
-        return iter(self._decoding(offset))
+    def reread(self, page: Page, offset: int) -> None:
+        """Fill the page from `offset` on with what was decoded already, once more."""
+        page.take(self._decoding(offset), offset)
 
     def page(self, offset: int, limit: Limit) -> "KeptPage | None":
         """What was found for who read from here with the same limit."""
@@ -143,12 +155,14 @@ class Part(NamedTuple):
 
 
 class KeptPage(Shared, Sequence[Record]):
-    """A full page that was read already. Its records are decoded anew, by who needs them."""
+    """A page that was read already. Its records are decoded anew, by who needs them."""
 
     __slots__ = ("_count", "_parts", "next_offset", "wanted")
 
-    def __init__(self, parts: Sequence[Part], next_offset: int, size: int) -> None:
-        super().__init__(size)
+    def __init__(
+        self, parts: Sequence[Part], next_offset: int, size: int, shown: Sequence[bytes] | None = None
+    ) -> None:
+        super().__init__(size, shown)
         self._parts = parts
         self._count = sum([part.taken for part in parts])
         self.next_offset = next_offset
@@ -165,12 +179,23 @@ class KeptPage(Shared, Sequence[Record]):
         """About how many bytes of memory it takes."""
         return _PAGE + (self.size + _TEXT * self._count if self.wanted else 0)
 
+    def show(self, show: Show) -> None:
+        """Make what clients see of it, for all who read the same."""
+        if self.shown is None:
+            self.shown = [piece for page in self._again(show) for piece in page.shown]
+
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Record]:
+        for page in self._again(None):
+            yield from page.records
+
+    def _again(self, show: Show | None) -> Iterator[Page]:
         for stretch, offset, taken in self._parts:
-            yield from islice(stretch.records(offset), taken)
+            page = Page(Limit(taken, self.size), show)
+            stretch.reread(page, offset)
+            yield page
 
     @overload
     def __getitem__(self, place: int) -> Record: ...
@@ -180,10 +205,3 @@ class KeptPage(Shared, Sequence[Record]):
 
     def __getitem__(self, place: int | slice) -> Record | Sequence[Record]:
         return list(self)[place]
-
-
-def _decoded(source: CommittedRecords, first: int) -> Iterator[Record]:
-    for batch in source.batches():
-        for found in batch:
-            if found.offset >= first:
-                yield Record(found.offset, found.timestamp, found.key, found.value, tuple(found.headers))

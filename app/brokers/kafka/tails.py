@@ -72,10 +72,17 @@ class Tail:
         await asyncio.wait({self._task})
 
     def _page(self, offset: int, limit: Limit) -> Fetched:
-        page = Page(limit)
-        taken = page.take(self._kept, offset)
-        next_offset = taken if page.full else self._at.offset
-        return Fetched(page.records, next_offset, self._high_watermark, self._log_start, Shared(page.size))
+        records: list[Record] = []
+        size, next_offset = 0, self._at.offset
+        for record in self._kept:
+            if record.offset >= offset:
+                length = len(record.value or b"")
+                if len(records) >= limit.count or (records and size + length > limit.max_bytes):
+                    next_offset = record.offset
+                    break
+                size += length
+                records.append(record)
+        return Fetched(records, next_offset, self._high_watermark, self._log_start, Shared(size))
 
     async def _arrival(self, seconds: float) -> None:
         arrival = asyncio.get_running_loop().create_future()

@@ -16,7 +16,7 @@ from app.brokers.waiting import Waiting
 from app.deadline import Deadline
 from app.errors import NOT_WRITTEN, CircuitOpen, DeadlineExceeded, Disconnected, NotFound, Overloaded
 from app.group import GroupInfo
-from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position
+from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position, Show
 from app.resilience.breaker import CircuitBreaker, Permit, Rejected
 from app.topic import TopicInfo, TopicLayout, TopicSpec
 
@@ -82,8 +82,8 @@ class ReconnectingBroker:
     async def prepare(self, topic: str) -> None:
         await self._watched(lambda: self._inner.prepare(topic))
 
-    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
-        return await self._watched(lambda: self._inner.fetch(at, limit, wait))
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0, show: Show | None = None) -> Fetched:
+        return await self._watched(lambda: self._inner.fetch(at, limit, wait, show))
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         return await self._watched(lambda: self._inner.committed(group, topic))

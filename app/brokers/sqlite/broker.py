@@ -27,7 +27,7 @@ from app.brokers.wakeups import Wakeups
 from app.deadline import Clock, Deadline
 from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, NotFound, ResourceUnavailable, SluiceError
 from app.group import GroupInfo, find_group
-from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position
+from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position, Show
 from app.topic import TopicInfo, TopicLayout, TopicSpec, check_embedded
 
 
@@ -125,7 +125,10 @@ class SqliteBroker:
     async def prepare(self, topic: str) -> None:
         self._parts().catalog.topic(topic)
 
-    async def fetch(self, at: Position, limit: Limit, wait: float = 0) -> Fetched:
+    async def fetch(self, at: Position, limit: Limit, wait: float = 0, show: Show | None = None) -> Fetched:
+        return (await self._fetched(at, limit, wait)).shown_by(show)
+
+    async def _fetched(self, at: Position, limit: Limit, wait: float) -> Fetched:
         parts = self._parts()
         topic = parts.catalog.topic(at.topic)
         partition = topic.partition(at.partition)
@@ -143,7 +146,7 @@ class SqliteBroker:
         at = Position(at.topic, at.partition, offset)
         fetched = await parts.readers.run(partial(read_page, partition_id=partition.id, at=at, limit=limit))
         if wait and not fetched.records and fetched.next_offset > offset:  # only holes are left up to the end
-            return await self.fetch(at._replace(offset=fetched.next_offset), limit, wait)
+            return await self._fetched(at._replace(offset=fetched.next_offset), limit, wait)
         return fetched
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
