@@ -245,8 +245,8 @@ class EventEncoder:
         event_id, event_type = event.get("id") or self.new_id(), event["event_type"]
         lead = {"id": event_id, "event_type": event_type, "timestamp": event.get("timestamp") or self.now()}
         value = _encode(lead | members | lead)
-        belongs = event.get("aggregate_id"), event.get("correlation_id"), event.get("causation_id")
-        return EncodedEvent(event_id, event_type, value, *belongs)
+        aggregate_id, correlation_id = event.get("aggregate_id"), event.get("correlation_id")
+        return EncodedEvent(event_id, event_type, value, aggregate_id, correlation_id, event.get("causation_id"))
 
 
 def _settle(parsed: dict[str, Any], members: dict[str, Any]) -> None:

@@ -50,9 +50,12 @@ async def read_body(request: Request, *, most: int, ndjson: bool = False) -> Bod
             raise _too_large(most)
         lease.grow_to(declared)
     try:
-        data = _here(request, most, lease) if request.content.is_eof() else await _arriving(request, most, lease)
+        content = request.content
+        data = content.read_nowait() if content.is_eof() else await _arriving(request, most, lease)
     except (web.RequestPayloadError, HttpProcessingError):
         raise BadRequest("the body's framing is broken") from None
+    if declared is None:
+        _count(len(data), most, lease)
     if decompressor is None:
         return Body(content_type, data)
     inflate = _inflate if len(data) < _LARGE else _inflate_in_thread
@@ -88,13 +91,6 @@ def _decompressor(request: Request) -> Callable[[], Decompressor] | None:
 def _say_continue(request: Request) -> None:
     if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(_CONTINUE)
-
-
-def _here(request: Request, most: int, lease: Lease) -> bytes:
-    """All of it has come already."""
-    data = request.content.read_nowait()
-    _count(len(data), most, lease)
-    return data
 
 
 async def _arriving(request: Request, most: int, lease: Lease) -> bytes:
