@@ -124,6 +124,8 @@ class Deadline:
         """It has nothing to end any more."""
         if self._due is not None:
             self._due.discard(self)
+            if not self._due:
+                self._due.clear()  # else it keeps the memory of the most there were until they would have come
 
     def end_waits(self) -> None:
         """The deadline has come."""

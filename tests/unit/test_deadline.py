@@ -1,6 +1,7 @@
 """Deadlines: what waits for them ends with them, or when the gateway stops, and not before."""
 
 import asyncio
+import sys
 
 import pytest
 
@@ -38,6 +39,22 @@ async def test_deadlines_of_one_step_end_together_but_for_those_that_are_answere
     assert not ends[0].done()
     waiting[0].bring_forward()
     assert await ends[0] is False
+
+
+async def test_a_step_whose_deadlines_are_all_answered_keeps_no_memory_until_it_comes():
+    alarms = Alarms()
+    at = (int(alarms.loop.time() / STEP) + LONG / STEP + 0.5) * STEP
+    deadlines = [Deadline(at - alarms.loop.time(), alarms) for _ in range(1000)]
+    answered = pending()
+    waits = [asyncio.ensure_future(deadline.wait(answered)) for deadline in deadlines]
+    await asyncio.sleep(0)
+    due = alarms.set(deadlines[0], at)
+    assert len(due) == 1000
+    answered.set_result(None)
+    await asyncio.wait(waits)
+    for deadline in deadlines:
+        deadline.close()
+    assert sys.getsizeof(due) == sys.getsizeof(set())
 
 
 async def test_many_may_wait_for_one_deadline_and_who_is_cancelled_is_forgotten():
