@@ -22,15 +22,18 @@ class Request(web.BaseRequest):
     call: Call
     stopping: Callable[[], bool]
 
-    def answer(self, answer: Answer) -> None:
-        """Write the whole of it. Raises ConnectionError when there is nobody left to answer."""
-        transport = self.transport
+    def answer(self, answer: Answer) -> Awaitable[None] | None:
+        """Write the whole of it; what there is to wait for. Raises ConnectionError when nobody is left to answer."""
+        protocol = self._protocol
+        transport = protocol.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        answer.keep_alive = answer.keep_alive and self.keep_alive and not self.stopping()
+        if self._message.should_close or self.stopping():
+            answer.keep_alive = False
         common, head_only = common_lines(self.call), self._method == hdrs.METH_HEAD
         transport.write(answer.on_wire(common, version=self._version, head_only=head_only))
         self._payload_writer.output_size += answer.size
+        return self._payload_writer.drain() if protocol.writing_paused else None
 
     def send(self) -> None:
         """Send what is written of the answer now, not at the end of this round of the event loop."""

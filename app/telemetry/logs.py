@@ -25,7 +25,8 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 def serve_request(request_id: str) -> None:
     """From here on the running task serves this request."""
     REQUEST_ID.set(request_id)
-    _BOUND.set(None)
+    if _BOUND.get() is not None:
+        _BOUND.set(None)
 
 
 def bind(**fields: str) -> None:

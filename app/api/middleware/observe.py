@@ -82,8 +82,7 @@ def _written(request: Request, response: Response) -> Awaitable[None] | None:
     """Write the answer, or the end of a feed; what there is to wait for."""
     if not isinstance(response, Answer):
         return response.write_eof()
-    request.answer(response)
-    return request.writer.drain() if request.protocol.writing_paused else None
+    return request.answer(response)
 
 
 def _fate(request: Request, response: Response | None) -> int:

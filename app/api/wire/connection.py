@@ -103,21 +103,22 @@ class Connection(Exchanges):
         super().data_received(data)
         if self._request_count > before:
             self._large = self._large or self._head_bytes + len(data) > self._bounds.head_bytes
-            self._head_came()
+            if self._head_bytes:
+                self._head_came()
             if self._messages:
-                self._body = self._messages[-1][1]
-                self._break_off()
+                last, self._body = self._messages[-1]
+                if not isinstance(last, RawRequestMessage):  # an error stands behind the last request
+                    self._break_off()
         elif in_head and data and not self._messages and not self._upgraded:  # else it may be whole, and wait unparsed
             self._head_goes_on(len(data))
 
     def _break_off(self) -> None:
         """aiohttp does not tell a body that its chunks are broken: whoever reads it would wait until the deadline."""
         received = self._messages
-        if not isinstance(received[-1][0], RawRequestMessage):  # an error stands behind the last request
-            body = received[-2][1] if len(received) > 1 else getattr(self._current_request, "content", None)
-            if body is not None and not body.is_eof():
-                body.set_exception(web.RequestPayloadError("broken chunks"))
-                body.feed_eof()
+        body = received[-2][1] if len(received) > 1 else getattr(self._current_request, "content", None)
+        if body is not None and not body.is_eof():
+            body.set_exception(web.RequestPayloadError("broken chunks"))
+            body.feed_eof()
 
     def _head_goes_on(self, size: int) -> None:
         self._head_bytes += size

@@ -41,9 +41,16 @@ class Exchanges(RequestHandler):
         """aiohttp calls it once the connection is made, in a task of its own."""
         while not self._force_close:
             if not self._messages:
-                await self._more()
+                self._waiter = waiter = self._loop.create_future()
+                try:
+                    await waiter
+                finally:
+                    self._waiter = None
             message, payload = self._messages.popleft()
-            self._taken()
+            if self._parser is not None:
+                self._parser.message_consumed()
+            if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+                self._resume_reading_if_drained()
             self._keepalive = await self._exchange(message, payload)
             if not self._keepalive or self._close:
                 break
@@ -56,20 +63,6 @@ class Exchanges(RequestHandler):
             if self.transport is not None:
                 self.transport.close()
 
-    async def _more(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _taken(self) -> None:
-        """There is room for another request that has come already."""
-        if self._parser is not None:
-            self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
-            self._resume_reading_if_drained()
-
     async def _exchange(self, message: RawRequestMessage | _ErrInfo, payload: StreamReader) -> bool:
         """Answer one request; whether another may follow it."""
         self._request_in_progress = True
@@ -77,8 +70,11 @@ class Exchanges(RequestHandler):
             request = self._request_of(message, payload)
             if isinstance(request, Request):
                 response = await self._app(request)
-                if isinstance(response, Answer) and not response.size:  # else it was written within
-                    request.answer(response)
+                rest = None
+                if isinstance(response, Answer) and not response.size:  # nobody has written it within
+                    rest = request.answer(response)
+                if rest is not None:
+                    await rest
                 goes_on = bool(response.keep_alive)
             else:
                 goes_on = self._refuse_request(request)

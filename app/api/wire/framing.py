@@ -15,14 +15,13 @@ _TARGET = re.compile(r"(/|\*$|https?://)[^#]*", re.IGNORECASE)
 _VERSIONS = (HttpVersion11, HttpVersion10)
 
 
-@lru_cache(maxsize=1024)
-def _is_host(text: str) -> bool:
-    return _HOST.fullmatch(text) is not None
-
-
 def fault_of(message: RawRequestMessage) -> str | None:
     """Why the head must be refused, in a sentence; None for a good one."""
-    return _of_line(message) or _of_headers(message.headers)
+    path = message.path
+    usual = path[:1] == "/" and "#" not in path and message.version in _VERSIONS
+    return (None if usual and message.method != hdrs.METH_CONNECT else _of_line(message)) or _of_headers(
+        message.headers
+    )
 
 
 def size_of(message: RawRequestMessage) -> int:
@@ -36,10 +35,14 @@ def _of_line(message: RawRequestMessage) -> str | None:
         return "the version must be HTTP/1.1 or HTTP/1.0"
     if message.method == hdrs.METH_CONNECT:
         return "CONNECT is for proxies, and this is none"
-    path = message.path
-    if (path[:1] != "/" or "#" in path) and not _TARGET.fullmatch(path):
+    if not _TARGET.fullmatch(message.path):
         return "the request target must be a path, or an http URL, without a fragment"
     return None
+
+
+@lru_cache(maxsize=1024)
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
 
 
 def _of_headers(headers: Mapping[str, str]) -> str | None:

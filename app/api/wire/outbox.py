@@ -26,16 +26,16 @@ class HeldTransport(asyncio.Transport):
         self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
 
     def write(self, data: Data) -> None:
-        self.writelines((data,))
-
-    def writelines(self, list_of_data: Iterable[Data]) -> None:
         if not self._pieces:
             self._loop.call_soon(self.send)
-        for data in list_of_data:
-            self._pieces.append(data)
-            self._size += len(data)
+        self._pieces.append(data)
+        self._size += len(data)
         if self._size >= AT_ONCE:
             self.send()
+
+    def writelines(self, list_of_data: Iterable[Data]) -> None:
+        for data in list_of_data:
+            self.write(data)
 
     def send(self) -> None:
         """Hand over what waits, unless the connection was lost meanwhile."""
