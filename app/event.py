@@ -17,6 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from app.common_event import common_event
+
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -232,6 +234,17 @@ class EventEncoder:
         if event["payload"]["type"] == "Order" and event["payload"]["data"]["action"] == "Created":
             members["payload"] = _money_as_text(members["payload"], event["payload"]["data"])
         return self._encoded(event, members)
+
+    def encode_common(self, raw: bytes | msgspec.Raw) -> EncodedEvent | None:
+        """As `encode`, at a glance; None where the event has to be looked at by that. `raw` is strict JSON."""
+        event = common_event(raw)
+        if event is None:
+            return None
+        event_id, event_type = event.id or self.new_id(), event.event_type
+        lead = {"id": event_id, "event_type": event_type, "timestamp": event.timestamp or self.now()}
+        value = _encode(lead | _members(raw) | lead)
+        belongs = event.aggregate_id or None, event.correlation_id or None, event.causation_id or None
+        return EncodedEvent(event_id, event_type, value, *belongs)
 
     def encode_plain(self, parsed: Any, raw: bytes | msgspec.Raw) -> EncodedEvent:
         """As `encode`, for an event whose payload may be any JSON object and is kept as it is."""

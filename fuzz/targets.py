@@ -80,6 +80,7 @@ def event(data: bytes) -> None:
     """What is taken makes a record that polls show, and that sent again is the same to the byte."""
     with refusals():
         message = _parser.send(data)
+        assert message == _parser.send_closely(data)
         record = record_of(message, 0, message.key, 0, Origin("r").headers())
         if (encoded := message.event) is None:
             assert record.value is None

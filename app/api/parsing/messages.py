@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 from typing_extensions import TypedDict
 
+from app.api.parsing import glance
 from app.api.parsing.refusals import checked, refusal
 from app.api.parsing.strict import strict_json
 from app.errors import BadRequest, Detail, SluiceError, ValidationFailed
@@ -147,6 +148,10 @@ class Parser:
 
     def send(self, body: bytes) -> Message:
         """One message. Raises BadRequest, ValidationFailed."""
+        return glance.message_in(body, self._encoder) or self.send_closely(body)
+
+    def send_closely(self, body: bytes) -> Message:
+        """The same, not taken at a glance."""
         parsed, raw = _document(body)
         item = _message(self._encoder, parsed, raw, None)
         if isinstance(item, SluiceError):
@@ -163,6 +168,16 @@ class Parser:
 
     def batch(self, body: bytes) -> list[Item]:
         """The messages of `{"events": […]}` or `{"messages": […]}`, each read for itself."""
+        items = glance.items_in(body)
+        if items is None:
+            return self.batch_closely(body)
+        self._check_count(len(items.raws))
+        encoder, key = self._encoder.at_once(), items.key
+        look, read = (glance.message_with, _event) if items.events else (glance.message_of, _message)
+        return [look(raw, encoder, key) or read(encoder, strict_json(raw), raw, key) for raw in items.raws]
+
+    def batch_closely(self, body: bytes) -> list[Item]:
+        """The same, not taken at a glance."""
         parsed, raw = _document(body)
         if not isinstance(parsed, dict) or ("events" in parsed) == ("messages" in parsed):
             raise ValidationFailed.of("body", "must be an object with either 'events' or 'messages'")
@@ -217,6 +232,10 @@ def _document(body: bytes) -> tuple[Any, bytes]:
 
 
 def _line(encoder: EventEncoder, line: bytes) -> Item:
+    return glance.line_in(line, encoder) or _line_closely(encoder, line)
+
+
+def _line_closely(encoder: EventEncoder, line: bytes) -> Item:
     try:
         parsed, raw = _document(line)
     except BadRequest as error:

@@ -40,7 +40,7 @@ def head_of(value: bytes) -> Head | None:
     Polls ask this of every record. So most values are only skimmed: msgspec refuses all that `strict_json` refuses but
     bytes that are no UTF-8, nesting, and numbers of over 4300 digits. What it refuses is looked at again.
     """
-    if _is_tame(value):
+    if is_tame(value):
         try:
             if not value.isascii():
                 value.decode()
@@ -64,7 +64,7 @@ def heads_of(values: Sequence[bytes]) -> list[Head] | None:
     try:
         if set(map(_first, values)) != _OPENED or set(map(_last, values)) != _CLOSED:
             return None
-        if max(map(len, values)) > _SHORT and not all(map(_is_tame, values)):
+        if max(map(len, values)) > _SHORT and not all(map(is_tame, values)):
             return None
         joined = b"\n".join(values)
         if not joined.isascii():
@@ -75,7 +75,7 @@ def heads_of(values: Sequence[bytes]) -> list[Head] | None:
     return heads if len(heads) == len(values) else None
 
 
-def _is_tame(value: bytes) -> bool:
+def is_tame(value: bytes) -> bool:
     """Whether the value is too short for deep nesting and for numbers of absurd length, or has few brackets."""
     size = len(value)
     if size <= _SHORT:
