@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from app.api.answer import Answer
 from app.api.parsing.strict import head_of, heads_of
-from app.api.responses import json_bytes, json_response, time_text
+from app.api.responses import json_bytes, time_text
 from app.gateway.message import RESERVED_HEADERS
 from app.record import Columns, Fetched, Record, Shared
 
@@ -39,7 +39,8 @@ class PolledMessage(Struct, gc=False):
 
 
 class _Page(Struct, gc=False):
-    messages: Raw
+    """Of a page all but its messages."""
+
     count: int
     partition_id: int
     current_offset: int
@@ -51,9 +52,8 @@ class _Page(Struct, gc=False):
 def polled(partition: int, fetched: Fetched) -> Answer:
     """The page as an answer; it was fetched to be shown."""
     assert fetched.shared is not None  # noqa: S101  # for mypy: it was
-    return json_response(
+    page = json_bytes(
         _Page(
-            messages=_messages(fetched.shared),
             count=len(fetched.records),
             partition_id=partition,
             current_offset=max(0, fetched.high_watermark - 1),
@@ -62,14 +62,15 @@ def polled(partition: int, fetched: Fetched) -> Answer:
             log_start_offset=fetched.log_start_offset,
         )
     )
+    return Answer(b'{"messages":%b,%b' % (_messages(fetched.shared), page[1:]))
 
 
-def _messages(shared: Shared) -> Raw:
+def _messages(shared: Shared) -> bytes:
     """One array of several, none of which is empty; made once for all who read the same page."""
     arrays = shared.shown or ()
     if len(arrays) != 1:
         arrays = shared.shown = [b"[%b]" % b",".join([memoryview(array)[1:-1] for array in arrays])]
-    return Raw(arrays[0])
+    return arrays[0]
 
 
 def show(some: Columns) -> bytes:
