@@ -5,7 +5,9 @@ first needed, then kept by what is sent from here. Exact while the process lives
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 
 from app.brokers.dedupe import DedupeWindow
 from app.brokers.kafka.directory import Directory
@@ -13,7 +15,8 @@ from app.brokers.kafka.group_commit import Part
 from app.brokers.kafka.reading import EARLIEST, LATEST, Reading
 from app.record import Limit, Position, Record, Written
 
-PAGE = Limit(10_000, 4 << 20)
+PAGE = Limit(1000, 1 << 20)
+_AT_ONCE = 1000
 
 
 class TopicRepeats:
@@ -109,27 +112,42 @@ class Repeats:
         since = await self._reading.ends(topic, after_ms)
         last = await self._reading.ends(topic, LATEST)
         starts = {number: _start(first.get(number, 0), since.get(number, -1), end) for number, end in last.items()}
-        found: list[tuple[str, Written]] = []
+        found = _Found()
         for number, start in newest(starts, last, self._max_ids).items():
-            found += await self._ids(Position(topic, number, start), last[number])
-        found.sort(key=lambda known: known[1].timestamp_ms)
+            await self._read(Position(topic, number, start), last[number], after_ms, found)
         seen = DedupeWindow(self._window_ms, self._max_ids)
-        seen.add({event_id: at for event_id, at in found if at.timestamp_ms > after_ms})
+        in_order = found.by_time()
+        while some := dict(islice(in_order, _AT_ONCE)):
+            seen.add(some)
         return TopicRepeats(seen)
 
-    async def _ids(self, at: Position, end: int) -> list[tuple[str, Written]]:
-        found: list[tuple[str, Written]] = []
+    async def _read(self, at: Position, end: int, after_ms: int, found: "_Found") -> None:
         while at.offset < end:
             fetched = await self._reading.fetch(at, PAGE, 0)
-            found += [
-                (event_id, Written(at.partition, record.offset, record.timestamp_ms))
-                for record in fetched.records
-                if (event_id := _event_id(record))
-            ]
+            for record in fetched.records:
+                if record.timestamp_ms > after_ms and (event_id := _event_id(record)):
+                    found.add(event_id, at.partition, record)
             if fetched.next_offset <= at.offset:
                 break
             at = at._replace(offset=fetched.next_offset)
-        return found
+
+
+class _Found:
+    """Ids and where they stand. As objects, all of a window would take as much memory as the window itself."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._partitions, self._offsets, self._times = array("l"), array("q"), array("q")
+
+    def add(self, event_id: str, partition: int, record: Record) -> None:
+        self._ids.append(event_id)
+        self._partitions.append(partition)
+        self._offsets.append(record.offset)
+        self._times.append(record.timestamp_ms)
+
+    def by_time(self) -> Iterator[tuple[str, Written]]:
+        for n in sorted(range(len(self._ids)), key=self._times.__getitem__):
+            yield self._ids[n], Written(self._partitions[n], self._offsets[n], self._times[n])
 
 
 def _start(first: int, since: int, end: int) -> int:
