@@ -18,6 +18,7 @@ from benchmarks.door import door
 from benchmarks.embedded import embedded
 from benchmarks.index import index, index_postgres
 from benchmarks.kafka import kafka
+from benchmarks.layers import layers
 from benchmarks.metrics import cost
 from benchmarks.requests import CONNECTIONS, SINGLES
 from benchmarks.sends import sends
@@ -29,6 +30,7 @@ SUITES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "door": door,
     "chain": chain,
     "sends": sends,
+    "layers": layers,
     "index": index,
     "index-postgres": index_postgres,
     "metrics": cost,

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("suite", ["door", "chain", "metrics"])
+@pytest.mark.parametrize("suite", ["door", "chain", "layers", "metrics"])
 def test_it_prints_figures(suite):
     command = [sys.executable, "-m", "benchmarks", "--only", suite, "--rounds", "1", "--seconds", "0.1"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
