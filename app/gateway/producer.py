@@ -64,10 +64,7 @@ class Producer:
             self._refused(topic, len(records), error)
             raise
         self._count(topic, records, outcomes, perf_counter() - started)
-        if not refused:
-            return outcomes
-        written = iter(outcomes)
-        return [Failed(refused[index]) if index in refused else next(written) for index in range(len(messages))]
+        return _in_place(refused, outcomes, len(messages)) if refused else outcomes
 
     def _refused(self, topic: TopicName, messages: int, error: SluiceError) -> None:
         """The broker has, as a whole."""
@@ -133,6 +130,11 @@ class Producer:
             size=sum([len(record.value) for record in records if record.value]),
             seconds=seconds,
         )
+
+
+def _in_place(refused: dict[int, SluiceError], outcomes: Sequence[Outcome], count: int) -> list[Outcome]:
+    written = iter(outcomes)
+    return [Failed(refused[index]) if index in refused else next(written) for index in range(count)]
 
 
 def _together(refused: dict[int, SluiceError]) -> SluiceError:
