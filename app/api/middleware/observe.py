@@ -87,7 +87,7 @@ def _written(request: Request, response: Response) -> Awaitable[None] | None:
 
 def _fate(request: Request, response: Response | None) -> int:
     """The status that the client was told, as far as that can be known."""
-    if response is None or (isinstance(response, Answer) and client_gone(request)):
+    if response is None or (isinstance(response, Answer) and (not response.size or client_gone(request))):
         return _CLIENT_GONE
     return response.status
 

@@ -48,6 +48,7 @@ class Destinations:
 
     async def find(self, producer: Producer, topic: str, wanted: AbstractSet[int], now_ms: int) -> Destination:
         """Once topic and partitions are known to exist and aiokafka knows them too. Raises NotFound, Disconnected."""
+        forgotten = self._directory.forgotten  # what is forgotten while this looks counts
         for number in sorted(wanted):
             await self._directory.partition(topic, number)
         config = (await self._directory.config(topic)).acted_on
@@ -60,7 +61,7 @@ class Destinations:
             min(MOST_BYTES, config.max_message_bytes),
             self._repeats.ready(topic),
             until,
-            self._directory.forgotten,
+            forgotten,
         )
         return found
 
