@@ -12,8 +12,7 @@ from app.api.headers import UNKEPT
 
 JSON = "application/json"
 
-_CLIENT_GONE = 499
-_PHRASES = {status.value: status.phrase for status in HTTPStatus} | {_CLIENT_GONE: "Client Closed Request"}
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 

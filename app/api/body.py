@@ -9,12 +9,12 @@ from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import Struct
 
+from app.api.answer import JSON
 from app.api.request import Request
 from app.api.zstd import ZstdDecompressor, ZstdError
 from app.errors import BadRequest, DeadlineExceeded, PayloadTooLarge, RequestTooSlow, UnsupportedMediaType
 from app.resilience.budget import Lease
 
-JSON = "application/json"
 NDJSON = "application/x-ndjson"
 ENCODINGS = "gzip, deflate, zstd"
 _LARGE = 256 * 1024

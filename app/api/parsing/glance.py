@@ -89,5 +89,10 @@ def _compact(body: bytes) -> bytes | None:
         return None
 
 
+def is_key(text: str) -> bool:
+    """Whether a record may have this key."""
+    return 1 <= len(text.encode()) <= _LONGEST_KEY
+
+
 def _is_key(key: str | UnsetType) -> bool:
-    return key is UNSET or 1 <= len(key.encode()) <= _LONGEST_KEY
+    return key is UNSET or is_key(key)

@@ -37,7 +37,7 @@ _raw_list = msgspec.json.Decoder(list[Raw]).decode
 
 
 def _key(text: str) -> str:
-    if not 1 <= len(text.encode()) <= 255:
+    if not glance.is_key(text):
         raise PydanticCustomError("partition_key", "must be 1–255 bytes of text")
     return text
 
