@@ -1,5 +1,6 @@
 """What holds a secret by its name is not logged."""
 
+from http import HTTPStatus
 from types import MappingProxyType
 
 import pytest
@@ -32,3 +33,10 @@ def test_secrets_are_taken_out_wherever_they_are_and_nothing_else():
         "status": 200,
     }
     assert theirs["X-API-Key"] == "canary"
+
+
+def test_what_was_a_plain_value_in_one_line_may_hold_secrets_in_the_next():
+    for value, wanted in ((HTTPStatus.OK, HTTPStatus.OK), ({"token": "canary"}, {"token": REDACTED})):
+        event = {"event": "request", "detail": value}
+        redact(event)
+        assert event["detail"] == wanted
