@@ -50,6 +50,16 @@ def test_keys_past_the_bound_share_their_series():
     assert value(metrics, "sluice_refusals_total", reason="rate_limited", key="_other") == 5
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_counter_is_what_was_added_to_its_tally(shared):
+    registry = CollectorRegistry()
+    new = Families(registry, shared=shared)
+    tally = new.tally(new.count("c", "What it is."))
+    for amount, wanted in ((0, 0), (3, 3), (0, 3), (2, 5)):
+        tally.total += amount
+        assert registry.get_sample_value("c_total") == wanted
+
+
 def test_of_too_many_lags_the_largest_are_told():
     metrics = Metrics()
     metrics.seen.lags_are([Lag(f"g{number}", "s", "t", 0, number) for number in range(MOST_LAGS + 10)])

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.telemetry.metrics.families import UNKNOWN, Families, Tally, bounded
+from app.telemetry.metrics.families import OTHER, UNKNOWN, Bounded, Families, Tally
 
 MOST_KEYS = 1000
 """That have series of their own."""
@@ -22,10 +22,10 @@ class DoorMetrics:
         requests = new.count("sluice_key_requests", "Requests by the key they came with.", "key").labels
         messages = new.count("sluice_key_messages", "Messages that keys sent and that were let in.", "key").labels
         size = new.count("sluice_key_bytes", "Bytes of the bodies that brought them.", "key").labels
-        self._use = bounded(
-            lambda key: _Use(*[new.tally(counter(key)) for counter in (requests, messages, size)]), MOST_KEYS
+        self._use = Bounded(
+            lambda key: _Use(*[new.tally(counter(key)) for counter in (requests, messages, size)]), MOST_KEYS, OTHER
         )
-        self._name = bounded(str, MOST_KEYS)
+        self._name = Bounded(str, MOST_KEYS, OTHER)
         self._refusals = refusals
         self.limit_fallbacks = new.count(
             "sluice_limit_fallbacks", "Limits decided without Redis, which did not answer."
@@ -34,14 +34,14 @@ class DoorMetrics:
 
     def refused(self, reason: str, key: str | None = None) -> None:
         """For one of a fixed set of reasons; `key` is the name of a key whose secret was right, if it was."""
-        self._refusals(reason, self._name(key or UNKNOWN)).inc()
+        self._refusals(reason, self._name[key or UNKNOWN]).inc()
 
     def used(self, key: str | None) -> None:
         """A request was answered."""
-        self._use(key or UNKNOWN).requests.add(1)
+        self._use[key or UNKNOWN].requests.total += 1
 
     def charged(self, key: str | None, *, messages: int, size: int) -> None:
         """Messages were let in, out of a body of so many bytes."""
-        use = self._use(key or UNKNOWN)
-        use.messages.add(messages)
-        use.size.add(size)
+        use = self._use[key or UNKNOWN]
+        use.messages.total += messages
+        use.size.total += size

@@ -62,8 +62,8 @@ class HttpMetrics:
             self._next_exemplar = ended + _EXEMPLAR_SECONDS
             exemplar = _exemplar(*whose)
         series.duration.observe(seconds, exemplar)
-        series.received.add(received)
-        series.sent.add(sent)
+        series.received.total += received
+        series.sent.total += sent
         return seconds
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from app.telemetry.metrics.families import UNKNOWN, Families, Tally, bounded
+from app.telemetry.metrics.families import OTHER, UNKNOWN, Bounded, Families, Tally
 from app.telemetry.metrics.histograms import Observed
 
 MOST_TOPICS = 500
 """That have series of their own; a topic takes some forty."""
+
+OTHER_TOPICS = (OTHER, OTHER)
 
 _TOPIC = ("stream", "topic")
 
@@ -36,26 +38,26 @@ class MessageMetrics:
             "sluice_commits_refused",
             "Offsets of auto_commit polls and of tails that the broker refused afterwards.",
         )
-        self._sending = bounded(self._of_sends(new), MOST_TOPICS)
-        self._polling = bounded(self._of_polls(new), MOST_TOPICS)
+        self._sending = Bounded(self._of_sends(new), MOST_TOPICS, OTHER_TOPICS)
+        self._polling = Bounded(self._of_polls(new), MOST_TOPICS, OTHER_TOPICS)
 
-    def _of_sends(self, new: Families) -> Callable[..., _Sending]:
+    def _of_sends(self, new: Families) -> Callable[[tuple[str, str]], _Sending]:
         messages = self._sent.labels
         size = new.count("sluice_sent_bytes", "Bytes of the values of messages given to the log.", *_TOPIC).labels
         duration = new.seconds_by("sluice_send_duration", "From the use case to the broker's acknowledgement.", *_TOPIC)
 
-        def of(*topic: str) -> _Sending:
+        def of(topic: tuple[str, str]) -> _Sending:
             ok, failed = (new.tally(messages(*topic, status)) for status in ("ok", "failed"))
             return _Sending(ok, failed, new.tally(size(*topic)), duration(*topic))
 
         return of
 
-    def _of_polls(self, new: Families) -> Callable[..., _Polling]:
+    def _of_polls(self, new: Families) -> Callable[[tuple[str, str]], _Polling]:
         messages = new.count("sluice_messages_polled", "Messages answered.", *_TOPIC).labels
         size = new.count("sluice_polled_bytes", "Bytes of the values of messages answered.", *_TOPIC).labels
         duration = new.seconds_by("sluice_poll_duration", "A poll, waiting for messages included.", *_TOPIC)
 
-        def of(*topic: str) -> _Polling:
+        def of(topic: tuple[str, str]) -> _Polling:
             return _Polling(new.tally(messages(*topic)), new.tally(size(*topic)), duration(*topic))
 
         return of
@@ -64,17 +66,17 @@ class MessageMetrics:
         self, stream: str, topic: str, *, stored: int, repeated: int, failed: int, size: int, seconds: float
     ) -> None:
         """A send that the log has answered; `size` is in bytes."""
-        series = self._sending(stream, topic)
+        series = self._sending[stream, topic]
         series.duration.observe(seconds)
         self._batch.observe(stored + repeated + failed)
-        series.size.add(size)
-        self._created.add(stored)
-        series.ok.add(stored + repeated)
-        series.failed.add(failed)
+        series.size.total += size
+        self._created.total += stored
+        series.ok.total += stored + repeated
+        series.failed.total += failed
 
     def failed(self, stream: str, topic: str, messages: int) -> None:
         """They were refused before they came to the log."""
-        self._sending(stream, topic).failed.add(messages)
+        self._sending[stream, topic].failed.total += messages
 
     def send_refused(self, messages: int) -> None:
         """They never came to a topic, which need not exist."""
@@ -82,7 +84,7 @@ class MessageMetrics:
 
     def polled(self, stream: str, topic: str, *, messages: int, size: int, seconds: float) -> None:
         """A poll that has its answer, which may be an empty one; `size` is in bytes."""
-        series = self._polling(stream, topic)
+        series = self._polling[stream, topic]
         series.duration.observe(seconds)
-        series.messages.add(messages)
-        series.size.add(size)
+        series.messages.total += messages
+        series.size.total += size

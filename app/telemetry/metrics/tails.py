@@ -3,8 +3,8 @@
 from contextlib import AbstractContextManager
 from typing import Literal
 
-from app.telemetry.metrics.families import Families, bounded
-from app.telemetry.metrics.messages import MOST_TOPICS
+from app.telemetry.metrics.families import Bounded, Families
+from app.telemetry.metrics.messages import MOST_TOPICS, OTHER_TOPICS
 
 Transport = Literal["sse", "websocket"]
 
@@ -14,7 +14,7 @@ class TailMetrics:
 
     def __init__(self, new: Families) -> None:
         told = new.count("sluice_messages_tailed", "Messages told to tails.", "stream", "topic").labels
-        self._told = bounded(lambda *topic: new.tally(told(*topic)), MOST_TOPICS)
+        self._told = Bounded(lambda topic: new.tally(told(*topic)), MOST_TOPICS, OTHER_TOPICS)
         self._open = new.level("sluice_tails_open", "Live feeds that clients listen to.", "livesum", "transport")
         self._cut = new.tally(new.count("sluice_tails_cut", "Live feeds whose clients were too slow."))
 
@@ -24,8 +24,8 @@ class TailMetrics:
 
     def told(self, stream: str, topic: str, messages: int) -> None:
         """Messages of a topic that exists."""
-        self._told(stream, topic).add(messages)
+        self._told[stream, topic].total += messages
 
     def cut(self) -> None:
         """A client was too slow."""
-        self._cut.add(1)
+        self._cut.total += 1
