@@ -14,29 +14,30 @@ class Lines:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._waiting: list[bytes] = []
-        self._lock = Lock()
+        self._due = False
+        self._writing = Lock()
 
     def info(self, line: bytes) -> None:
-        with self._lock:
-            self._waiting.append(line)
-            first = len(self._waiting) == 1
-        if first:
+        self._waiting.append(line)
+        if not self._due:
+            self._due = True
             try:
                 asyncio.get_running_loop().call_soon(self.flush)
             except RuntimeError:
                 self.flush()
 
     def warning(self, line: bytes) -> None:
-        with self._lock:
-            self._waiting.append(line)
+        self._waiting.append(line)
         self.flush()
 
     debug = info
     error = critical = warning
 
     def flush(self) -> None:
-        """Write what waits."""
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-            self._file.write(b"".join([line + b"\n" for line in waiting]))
+        """Write what waits. Nothing is due before it is taken: whoever adds a line later sees to it."""
+        with self._writing:
+            self._due = False
+            taken = self._waiting[:]
+            del self._waiting[: len(taken)]
+            self._file.write(b"\n".join([*taken, b""]))
             self._file.flush()
