@@ -5,28 +5,26 @@ import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor
+from structlog.typing import EventDict, Processor
 
 from app.telemetry.lines import Lines
+from app.telemetry.logger import Logger
 from app.telemetry.redaction import redact
 
-REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The request that the running task serves: every line it logs names it."""
-
 _BOUND: ContextVar[dict[str, str] | None] = ContextVar("bound", default=None)
+"""What every line of the running task tells: its request's id first."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def serve_request(request_id: str) -> None:
     """From here on the running task serves this request."""
-    REQUEST_ID.set(request_id)
-    if _BOUND.get() is not None:
-        _BOUND.set(None)
+    _BOUND.set({"request_id": request_id})
 
 
 def bind(**fields: str) -> None:
@@ -34,9 +32,9 @@ def bind(**fields: str) -> None:
     _BOUND.set({**(_BOUND.get() or {}), **fields})
 
 
-def get_logger(module: str) -> FilteringBoundLogger:
+def get_logger(module: str) -> Logger:
     """The log of one module: pass `__name__`."""
-    logger: FilteringBoundLogger = structlog.get_logger(module=module)
+    logger: Logger = structlog.get_logger(module=module)
     return logger
 
 
@@ -44,11 +42,10 @@ def configure_logs(level: str, form: str) -> None:
     """Send all logs, the libraries' too, to standard output. `level`: `info`, or such as `info,app.gateway=debug`."""
     root, modules = read_levels(level)
     console = form == "console" or (form == "auto" and sys.stdout.isatty())
-    rendering = _rendering(console=console)
     lines = Lines(sys.stdout.buffer)
     structlog.configure(
-        processors=[_ModuleFilter(root, modules), *rendering] if modules else rendering,
-        wrapper_class=structlog.make_filtering_bound_logger(min(root, *modules.values(), logging.CRITICAL)),
+        processors=_rendering(console=console),
+        wrapper_class=partial(Logger, level_of=partial(level_of, root, modules)),  # type: ignore[arg-type]
         logger_factory=structlog.PrintLoggerFactory() if console else lambda *_: lines,
         cache_logger_on_first_use=True,
     )
@@ -68,30 +65,17 @@ def read_levels(text: str) -> tuple[int, dict[str, int]]:
     return root, modules
 
 
-class _ModuleFilter:
-    """Drops what is below its module's level; the longest matching prefix decides."""
-
-    def __init__(self, root: int, modules: Mapping[str, int]) -> None:
-        self._root = root
-        self._modules = sorted(modules.items(), key=lambda pair: -len(pair[0]))
-
-    def __call__(self, _logger: Any, method: str, event: EventDict) -> EventDict:
-        if structlog.processors.NAME_TO_LEVEL[method] < self._level(event["module"]):
-            raise structlog.DropEvent
-        return event
-
-    def _level(self, module: str) -> int:
-        for prefix, level in self._modules:
-            if module == prefix or module.startswith(f"{prefix}."):
-                return level
-        return self._root
+def level_of(root: int, modules: Mapping[str, int], module: str) -> int:
+    """That of the longest prefix of its name, else the root's."""
+    prefix = module
+    while prefix and prefix not in modules:
+        prefix = prefix.rpartition(".")[0]
+    return modules.get(prefix, root)
 
 
 def _describe(_logger: Any, method: str, event: EventDict) -> EventDict:
     redact(event)
     event["level"] = method
-    if request_id := REQUEST_ID.get():
-        event["request_id"] = request_id
     if bound := _BOUND.get():
         event.update(bound)
     return event
