@@ -236,9 +236,8 @@ async def test_the_metrics_tell_of_open_tails_and_each_is_counted_once_it_ends(c
         assert 'sluice_tails_open{transport="sse"} 1.0' in text
         assert 'sluice_messages_tailed_total{stream="sample-stream",topic="events"} 1.0' in text
         assert "/tail" not in text
-    ended = (
-        'http_request_duration_seconds_count{method="GET",route="/streams/{stream}/topics/{topic}/tail",status="200"}'
-    )
+    labels = '{method="GET",route="/streams/{stream}/topics/{topic}/tail",status="200"}'
+    ended = f"http_request_duration_seconds_count{labels}"
     for _ in range(100):
         text = (await client.get("/metrics")).body.decode()
         if f"{ended} 1.0" in text:
@@ -246,6 +245,8 @@ async def test_the_metrics_tell_of_open_tails_and_each_is_counted_once_it_ends(c
         await asyncio.sleep(0.05)
     assert f"{ended} 1.0" in text
     assert 'sluice_tails_open{transport="sse"} 0.0' in text
+    [sent] = [line for line in text.splitlines() if line.startswith(f"http_response_bytes_total{labels}")]
+    assert float(sent.split()[-1]) > 100, "what it was told counts, though it left"
 
 
 async def test_big_messages_come_whole(any_client):

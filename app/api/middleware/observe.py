@@ -24,10 +24,9 @@ def observe(metrics: Metrics) -> Middleware:
 
     An answer that the handler began already is a feed, which a client ends by leaving: that is not 499.
     """
-    tell = _teller(metrics)
 
     def middleware(handler: Handler, route: Route) -> Handler:
-        level = logging.DEBUG if route.path in _QUIET else logging.INFO
+        tell = _teller(metrics, route.path)
 
         async def handle(request: Request) -> Response:
             started = perf_counter()
@@ -48,32 +47,33 @@ def observe(metrics: Metrics) -> Middleware:
                 status = _fate(request, response)
                 if delivery := request.call.delivery:
                     await delivery.settle(status != _CLIENT_GONE)
-                tell(request, route.path, response, status, started, level)
+                tell(request, response, status, started)
 
         return handle
 
     return middleware
 
 
-def _teller(metrics: Metrics) -> Callable[[Request, str, Response | None, int, float, int], None]:
-    """What tells of a request. It keeps what it would look up anew each time."""
+def _teller(metrics: Metrics, route: str) -> Callable[[Request, Response | None, int, float], None]:
+    """What tells of the requests of a route. It keeps what it would look up anew each time."""
     answered, failed, used = metrics.http.answered, metrics.http.failed, metrics.door.used
-    log = _log.bind()
+    log, level = _log.bind(route=route), logging.DEBUG if route in _QUIET else logging.INFO
+    logged = log.is_enabled_for(level)
 
-    def tell(request: Request, route: str, response: Response | None, status: int, started: float, level: int) -> None:
+    def tell(request: Request, response: Response | None, status: int, started: float) -> None:
         call = request.call
         name = call.identity.name
         method = request.method if request.method in _METHODS else "_unknown"
-        sent = _size(response)
-        received, whose = request.content.total_bytes, (call.request_id, call.traceparent)
+        received, sent = request.content.total_bytes, request.writer.output_size
+        whose = call.request_id, call.traceparent
         seconds = answered(method, route, status, started=started, received=received, sent=sent, whose=whose)
         used(name)
         if status >= 400 and isinstance(response, Answer) and response.error:
             failed(response.error)
-        if log.is_enabled_for(level):
+        if logged:
             key = {"key": name} if name else {}
             ms = round(seconds * 1000, 3)
-            log.log(level, "request", method=method, route=route, path=request.path, status=status, ms=ms, **key)
+            log.log(level, "request", method=method, path=request.path, status=status, ms=ms, **key)
 
     return tell
 
@@ -90,10 +90,3 @@ def _fate(request: Request, response: Response | None) -> int:
     if response is None or (isinstance(response, Answer) and (not response.size or client_gone(request))):
         return _CLIENT_GONE
     return response.status
-
-
-def _size(response: Response | None) -> int:
-    """Bytes that were written of it."""
-    if response is None:
-        return 0
-    return response.size if isinstance(response, Answer) else response.body_length
