@@ -40,7 +40,8 @@ class Logger(structlog.BoundLoggerBase):
         if level < self._level:
             return
         method = _METHODS[level]
-        line: Any = {**self._context, **fields, "event": event}
+        line: Any = self._context | fields
+        line["event"] = event
         try:
             for process in self._processors:
                 line = process(self._logger, method, line)
