@@ -34,7 +34,7 @@ class Answer:
         headers: dict[str, str] | None = None,
         keep_alive: bool = True,
     ) -> None:
-        self.status = status
+        self.status = int(status)  # an enum's member would cost more wherever it is told
         self.body = body
         self.content_type = content_type
         self.headers = {} if headers is None else headers

@@ -1,7 +1,7 @@
 """The limits: token buckets for each caller, each kept as one moment (GCRA, ITU-T I.371's virtual scheduling form)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -41,8 +41,8 @@ class Verdict(Struct, frozen=True, gc=False):
 class Limiter(Protocol):
     """Knows what is left of each caller's buckets. A bucket whose rate or size is changed is a new one."""
 
-    async def take(self, demand: Demand) -> Verdict:
-        """Meet the demand if that can be done."""
+    def take(self, demand: Demand) -> Verdict | Awaitable[Verdict]:
+        """Meet the demand if that can be done; the verdict, or what there is to wait for."""
         ...
 
     async def take_all(self, *demands: Demand) -> list[Verdict]:
@@ -57,7 +57,7 @@ class LocalLimiter:
         self._moments = moments
         self._monotonic = monotonic
 
-    async def take(self, demand: Demand) -> Verdict:
+    def take(self, demand: Demand) -> Verdict:
         """`take_all` for one, without its loops: every request waits for it."""
         now = self._monotonic()
         moments = self._moments

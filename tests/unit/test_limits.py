@@ -40,7 +40,7 @@ def said(taking):
 
 
 def one(limiter: LocalLimiter, *demand, **how):
-    return said(limiter.take(Demand(*demand, **how)))
+    return limiter.take(Demand(*demand, **how))
 
 
 def test_a_bucket_is_emptied_at_once_and_fills_slowly(limiter, clock):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from app.api.middleware.audit import audit
-from app.api.middleware.compression import compression
 from app.api.middleware.errors import errors
 from app.api.middleware.observe import observe
 from app.api.middleware.request_id import request_id
@@ -36,7 +35,6 @@ def middlewares(
         request_id(new_id),
         *([traced] if traced else []),
         observe(metrics),
-        compression,
         audit(trail),
         errors,
         *door,

@@ -1,6 +1,6 @@
 """Lets in who may: refuses what has no valid key, and what its key has no right to."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import NoReturn
 
 from app.addresses import network_of
@@ -9,6 +9,7 @@ from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
 from app.door.attempts import Attempts
 from app.door.keyring import ANYBODY, Refused
+from app.door.scopes import Right
 from app.errors import Forbidden, TooManyRequests, Unauthorized
 from app.names import TopicName
 from app.telemetry.metrics import Metrics
@@ -23,22 +24,27 @@ def authorise(attempts: Attempts, metrics: Metrics, *, default: TopicName, witho
     def middleware(handler: Handler, route: Route) -> Handler:
         right = route.right
 
-        async def handle(request: Request) -> Response:
+        def handle(request: Request) -> Awaitable[Response]:
             call = request.call
             if request.rel_url.raw_path in without_key:
                 call.identity = ANYBODY
-                return await handler(request)
+                return inwards(request)
             identity = call.identity
-            try:
-                if identity.refused:
-                    refuse(identity.refused, call.address)
-                if identity.scopes.permit(right, *_place(request.match_info, default)):
-                    return await handler(request)
-                raise Forbidden("this API key does not have the right to do this")  # noqa: TRY301  # told of below
-            except Forbidden:
+            if identity.refused:
+                refuse(identity.refused, call.address)
+            if not identity.scopes.permit(right, *_place(request.match_info, default)):
                 metrics.door.refused("forbidden", identity.name)
+                raise Forbidden("this API key does not have the right to do this")
+            return inwards(request)
+
+        async def looking_on(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Forbidden:
+                metrics.door.refused("forbidden", request.call.identity.name)
                 raise
 
+        inwards = looking_on if right is Right.ANY else handler  # who asks for no right may look for one within
         return handle
 
     def refuse(refused: Refused, address: str) -> NoReturn:

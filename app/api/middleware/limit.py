@@ -1,11 +1,13 @@
 """The rate limit: so many requests a second for each valid key, else for each client address."""
 
+from collections.abc import Awaitable
+
 from app.api.answer import Response
-from app.api.call import caller_of
+from app.api.call import Call, caller_of
 from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
 from app.door.keys import Key
-from app.door.limits import Demand, Limiter
+from app.door.limits import Demand, Limiter, Verdict
 from app.errors import TooManyRequests
 from app.telemetry.metrics import Metrics
 
@@ -20,17 +22,27 @@ def limit(limiter: Limiter, metrics: Metrics, *, rps: float, burst: int) -> Midd
     """
 
     def middleware(handler: Handler, route: Route) -> Handler:
-        async def handle(request: Request) -> Response:
+        def handle(request: Request) -> Awaitable[Response]:
             call = request.call
             rate, size = bucket_of(call.identity.key)
             if rate:
-                verdict = call.limit = await limiter.take(Demand(caller_of(call), rate, size))
-                if verdict.wait:
-                    metrics.door.refused("rate_limited", call.identity.name)
-                    raise TooManyRequests("too many requests", retry_after=verdict.wait)
+                verdict = limiter.take(Demand(caller_of(call), rate, size))
+                if not isinstance(verdict, Verdict):
+                    return later(request, verdict)
+                heed(call, verdict)
+            return handler(request)
+
+        async def later(request: Request, coming: Awaitable[Verdict]) -> Response:
+            heed(request.call, await coming)
             return await handler(request)
 
         return handler if route.path in FREE else handle
+
+    def heed(call: Call, verdict: Verdict) -> None:
+        call.limit = verdict
+        if verdict.wait:
+            metrics.door.refused("rate_limited", call.identity.name)
+            raise TooManyRequests("too many requests", retry_after=verdict.wait)
 
     def bucket_of(key: Key | None) -> tuple[float, int]:
         if key is None:

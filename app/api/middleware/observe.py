@@ -7,6 +7,7 @@ from time import perf_counter
 from aiohttp import hdrs
 
 from app.api.answer import Answer, Response
+from app.api.compression import SMALL, compress
 from app.api.request import Handler, Request, client_gone
 from app.api.route import Middleware, Route
 from app.telemetry.logs import get_logger
@@ -33,6 +34,8 @@ def observe(metrics: Metrics) -> Middleware:
             response: Response | None = None
             try:
                 response = await handler(request)
+                if isinstance(response, Answer) and len(response.body) > SMALL:
+                    await compress(request, response)
                 if rest := _written(request, response):
                     await rest
                 if request.call.delivery:

@@ -10,7 +10,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from app import __version__
 from app.api.body import ENCODINGS
-from app.api.middleware.compression import ENCODERS
+from app.api.compression import ENCODERS
 from app.api.middleware.deadlines import LEAST_MS, MOST_MS
 from app.api.openapi.answers import Error
 from app.api.openapi.operations import ANY, EVENTS, TEXT, Operation

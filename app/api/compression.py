@@ -7,11 +7,12 @@ from collections.abc import Callable
 from aiohttp import hdrs
 
 from app.api import zstd
-from app.api.answer import Answer, Response
-from app.api.request import Handler, Request
-from app.api.route import Route
+from app.api.answer import Answer
+from app.api.request import Request
 
-_SMALLEST = 1024
+SMALL = 1024
+"""Bytes of an answer up to which it goes as it is."""
+
 _LARGE = 64 * 1024
 _LEVEL = 1
 
@@ -32,19 +33,8 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "gzip": _gzip, "
 """In our order of preference."""
 
 
-def compression(handler: Handler, _route: Route) -> Handler:
-    """The middleware."""
-
-    async def handle(request: Request) -> Response:
-        response = await handler(request)
-        if isinstance(response, Answer) and len(response.body) > _SMALLEST:
-            await _compress(request, response)
-        return response
-
-    return handle
-
-
-async def _compress(request: Request, answer: Answer) -> None:
+async def compress(request: Request, answer: Answer) -> None:
+    """Before it is written, if the client takes it so."""
     answer.headers["Vary"] = "Accept-Encoding"
     chosen = negotiate(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
     if chosen is not None:
