@@ -18,7 +18,7 @@ import msgspec
 from yarl import URL
 
 from app.addresses import TrustedProxies, network_of
-from app.api.middleware.compression import ENCODERS, negotiate
+from app.api.compression import ENCODERS, negotiate
 from app.api.parsing import events as parsing_events
 from app.api.parsing import messages as parsing
 from app.api.parsing import offsets as parsing_offsets

@@ -41,7 +41,8 @@ class Application:
 
     def __call__(self, request: Request) -> Awaitable[Response]:
         request.stopping = self._stopping
-        handler = self._plain.get((request.method, request.rel_url.raw_path))
+        plain, method = self._plain, request.method
+        handler = plain.get((method, request.target)) or plain.get((method, request.rel_url.raw_path))
         if handler is None:
             return self._look_up(request)
         request.match_info = _NO_PARTS

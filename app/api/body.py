@@ -45,7 +45,9 @@ async def read_body(request: Request, *, most: int, ndjson: bool = False) -> Bod
     content_type = _content_type(request, ndjson=ndjson)
     decompressor = _decompressor(request)
     lease = request.call.lease
-    if (declared := request.content_length) is not None:
+    length = request.headers.get(hdrs.CONTENT_LENGTH)
+    declared = None if length is None else int(length)
+    if declared is not None:
         if declared > most:
             raise _too_large(most)
         lease.grow_to(declared)
@@ -67,9 +69,10 @@ def _content_type(request: Request, *, ndjson: bool) -> str:
     if given is None or given == JSON:
         return JSON
     allowed = (JSON, NDJSON) if ndjson else (JSON,)
-    if request.content_type not in allowed or (request.charset or "utf-8").lower() not in ("utf-8", "us-ascii"):
+    known = request.whole
+    if known.content_type not in allowed or (known.charset or "utf-8").lower() not in ("utf-8", "us-ascii"):
         raise UnsupportedMediaType(f"the content type must be {' or '.join(allowed)} in UTF-8")
-    return request.content_type
+    return known.content_type
 
 
 def _decompressor(request: Request) -> Callable[[], Decompressor] | None:
@@ -89,8 +92,9 @@ def _decompressor(request: Request) -> Callable[[], Decompressor] | None:
 
 
 def _say_continue(request: Request) -> None:
-    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport is not None:
-        request.transport.write(_CONTINUE)
+    transport = request.protocol.transport
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and transport is not None:
+        transport.write(_CONTINUE)
 
 
 async def _arriving(request: Request, most: int, lease: Lease) -> bytes:

@@ -1,8 +1,13 @@
-"""A request on its way: aiohttp's own, with what its path means and what the middlewares find out about it."""
+"""A request on its way: what came, what its path means, and what the middlewares find out about it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import StreamReader, hdrs, web
+from aiohttp.http import StreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from multidict import MultiMapping
 
 from app.api.answer import Answer, Response
 from app.api.call import Call
@@ -11,39 +16,108 @@ from app.api.wire.outbox import HeldTransport
 from app.names import TopicName
 
 
-class Request(web.BaseRequest):
-    """What handlers and middlewares are given.
+class Request:
+    """What handlers and middlewares are given: the head that came, and the body, which may still come, as `content`.
 
     `match_info` has the parts of the path by their names; `call` is there from the request-id middleware inwards.
     When `stopping`, its answer ends the connection.
+
+    aiohttp's own request knows all that could be asked, at ten times the price: it is made for those who do (`whole`).
     """
 
-    match_info: Mapping[str, str]
+    __slots__ = (
+        *("_message", "_whole", "_written", "call", "content", "headers", "match_info", "method", "protocol"),
+        *("rel_url", "stopping"),
+    )
+
     call: Call
+    match_info: Mapping[str, str]
     stopping: Callable[[], bool]
+
+    def __init__(self, message: RawRequestMessage, content: StreamReader, protocol: web.RequestHandler) -> None:
+        url = message.url
+        self._message = message
+        self._whole: _Whole | None = None
+        self._written = 0
+        self.method = message.method
+        self.rel_url = url.relative() if url.absolute else url
+        self.headers = message.headers
+        self.content = content
+        self.protocol = protocol
+
+    @property
+    def target(self) -> str:
+        """Path and query as they came."""
+        return self._message.path
+
+    @property
+    def path(self) -> str:
+        """Decoded."""
+        return self.rel_url.path
+
+    @property
+    def query(self) -> MultiMapping[str]:
+        return self.rel_url.query
+
+    @property
+    def version(self) -> tuple[int, int]:
+        return self._message.version
+
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the connection, which may be a proxy's; empty for none."""
+        name = self.protocol.peername
+        return str((name[0] if isinstance(name, tuple | list) else name) or "")
+
+    @property
+    def whole(self) -> "web.BaseRequest":
+        """The same, as aiohttp has it. To be asked for by the task that serves it."""
+        made = self._whole
+        if made is None:
+            made = self._whole = _Whole(self, self._message)
+        return made
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of an answer was written."""
+        return bool(self._written or (self._whole is not None and self._whole.writer.output_size))
 
     def answer(self, answer: Answer) -> Awaitable[None] | None:
         """Write the whole of it; what there is to wait for. Raises ConnectionError when nobody is left to answer."""
-        protocol = self._protocol
+        protocol = self.protocol
         transport = protocol.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        if self._message.should_close or self.stopping():
+        message = self._message
+        if message.should_close or self.stopping():
             answer.keep_alive = False
-        common, head_only = common_lines(self.call), self._method == hdrs.METH_HEAD
-        transport.write(answer.on_wire(common, version=self._version, head_only=head_only))
-        self._payload_writer.output_size += answer.size
-        return self._payload_writer.drain() if protocol.writing_paused else None
+        common, head_only = common_lines(self.call), self.method == hdrs.METH_HEAD
+        transport.write(answer.on_wire(common, version=message.version, head_only=head_only))
+        self._written = answer.size
+        return self.whole.writer.drain() if protocol.writing_paused else None
 
     def send(self) -> None:
         """Send what is written of the answer now, not at the end of this round of the event loop."""
-        if isinstance(self.transport, HeldTransport):
-            self.transport.send()
+        transport = self.protocol.transport
+        if isinstance(transport, HeldTransport):
+            transport.send()
+
+    def _cancel(self, error: BaseException) -> None:
+        """aiohttp calls it so: the rest of the body will not come."""
+        self.content.set_exception(error)
+
+
+class _Whole(web.BaseRequest):
+    def __init__(self, request: Request, message: RawRequestMessage) -> None:
+        loop, protocol = asyncio.get_running_loop(), request.protocol
+        task: Any = asyncio.current_task()
+        super().__init__(message, request.content, protocol, StreamWriter(protocol, loop), task, loop)
+        self._request = request
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         """aiohttp asks every request so; its applications' `on_response_prepare` hangs on it, too."""
-        add_common(self.call, response.headers)
-        if self.stopping():
+        add_common(self._request.call, response.headers)
+        if self._request.stopping():
             response.force_close()
             response.headers[hdrs.CONNECTION] = "close"
 
@@ -53,7 +127,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 def client_gone(request: Request) -> bool:
     """Whether there is nobody left to answer."""
-    transport = request.transport
+    transport = request.protocol.transport
     return transport is None or transport.is_closing()
 
 

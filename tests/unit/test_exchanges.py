@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import weakref
+from collections import UserDict
 from contextlib import asynccontextmanager
 
 import pytest
@@ -119,7 +120,8 @@ async def test_an_idle_connection_keeps_nothing_of_its_last_request():
     seen = []
 
     async def app(request):
-        seen.append(weakref.ref(request))
+        request.match_info = UserDict()
+        seen.append(weakref.ref(request.match_info))
         return await answering()(request)
 
     async with connected(app) as (_, reader, writer):

@@ -34,9 +34,9 @@ class EventStream:
         self.line: Line
 
     async def begin(self, tail: Tail) -> web.StreamResponse:
-        await self._response.prepare(self._request)
+        await self._response.prepare(self._request.whole)
         self._response.force_close()
-        self.line = Line(self._request)
+        self.line = Line(self._request.whole)
         if tail.commits:
             self.line.hold_little()
         self._positions = dict(tail.positions)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
+from aiohttp import web
 from aiohttp.http import StreamWriter
 
-from app.api.request import Request
 from app.api.wire.connection import Connection
 from app.errors import Overloaded
 
@@ -35,7 +35,7 @@ class Line:
     Nothing here waits but `clear` and `finish`, so that nothing is cut in the middle.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: web.BaseRequest) -> None:
         self._protocol = request.protocol
         self._transport = request.transport
         self._writer = cast(StreamWriter, request.writer)

@@ -77,10 +77,10 @@ class Socket:
     async def begin(self, tail: Tail) -> web.StreamResponse:
         """Raises BadRequest where the handshake is none."""
         try:
-            await self._socket.prepare(self._request)
+            await self._socket.prepare(self._request.whole)
         except web.HTTPBadRequest:
             raise BadRequest("this is no WebSocket handshake, version 13 (RFC 6455, 4.2.1)") from None
-        self.line = Line(self._request)
+        self.line = Line(self._request.whole)
         self._listening = asyncio.create_task(self._listen(tail), name="socket")
         return self._socket
 

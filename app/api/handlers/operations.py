@@ -87,7 +87,7 @@ class Operations:
         described = self._described
         if described is None:
             described = self._described = await asyncio.to_thread(_Described.of, self._document)
-        known = {tag.value for tag in request.if_none_match or ()}
+        known = {tag.value for tag in request.whole.if_none_match or ()}
         unchanged = known & {described.tag, "*"}
         answer = Answer(status=HTTPStatus.NOT_MODIFIED) if unchanged else Answer(described.body)
         answer.headers["ETag"] = f'"{described.tag}"'

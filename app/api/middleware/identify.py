@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Collection
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from multidict import istr
 
 from app.addresses import TrustedProxies
@@ -25,7 +25,7 @@ def identify(whose: Identify, proxies: TrustedProxies, *, in_query: bool) -> Mid
         def handle(request: Request) -> Awaitable[Response]:
             call = request.call
             call.identity = whose(presented(request, in_query=in_query))
-            peer = request.remote or ""
+            peer = request.peer
             if behind_proxies:
                 headers = request.headers
                 peer = proxies.client(peer, headers.getall(FORWARDED_FOR, ()), headers.get(REAL_IP))
@@ -37,7 +37,7 @@ def identify(whose: Identify, proxies: TrustedProxies, *, in_query: bool) -> Mid
     return middleware
 
 
-def presented(request: web.BaseRequest, *, in_query: bool) -> Collection[str]:
+def presented(request: Request, *, in_query: bool) -> Collection[str]:
     """Every key the request names, wherever it does."""
     headers = request.headers
     keys = headers.getall(HEADER, ())

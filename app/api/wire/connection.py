@@ -10,7 +10,7 @@ from aiohttp.web_protocol import _ErrInfo
 
 from app.api.wire.crowd import Crowd
 from app.api.wire.exchanges import Exchanges
-from app.api.wire.framing import size_of
+from app.api.wire.framing import fault_of, size_of
 from app.api.wire.masks import MaskedReader
 from app.api.wire.outbox import HeldTransport
 from app.errors import BadRequest, Overloaded, RequestTooSlow, SluiceError
@@ -158,7 +158,7 @@ class Connection(Exchanges):
         if self._large and size_of(message) > self._bounds.head_bytes:
             self._refused("large_head")
             return _too_large(self._bounds.head_bytes)
-        return super()._fault_of(message)
+        return fault_of(message)
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002  # as aiohttp has it
         """Nothing to do unless reading was paused: aiohttp feeds its parser anew after every piece of a body."""

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any
 
 from aiohttp import HttpVersion11, StreamReader, web
-from aiohttp.http import StreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
@@ -104,9 +103,8 @@ class Exchanges(RequestHandler):
             return BadRequest(fault)
         if message.chunked or message.upgrade:
             message = _last(message)
-        task: Any = self._task_handler
-        request = Request(message, payload, self, StreamWriter(self, self._loop), task, self._loop)
-        self._current_request = request
+        request = Request(message, payload, self)
+        self._current_request = request  # type: ignore[assignment]  # aiohttp asks no more of it than `_cancel`
         return request
 
     def _fault_of(self, message: RawRequestMessage) -> str | None:
@@ -128,8 +126,8 @@ class Exchanges(RequestHandler):
 
     def _failed(self, mistake: Exception) -> bool:
         """Nobody has answered, and nobody will, unless it can still be done here."""
-        request = self._current_request
-        if request is not None and request.writer.output_size == 0:
+        request: Any = self._current_request
+        if isinstance(request, Request) and not request.begun:
             return self._refuse_request(framework_error(500, ""), mistake)
         _log.error("a connection failed", exc_info=mistake)
         return False
