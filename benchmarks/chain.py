@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp.http import HttpVersion11, RawRequestMessage
-from aiohttp.http_writer import StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -134,14 +133,11 @@ class _Connection:
 
 
 _CONNECTION: Any = _Connection()
-_NO_TASK: Any = None
 
 
 async def _serve(app: Application, headers: CIMultiDictProxy[str]) -> None:
     """One request as aiohttp's server takes it from its parser, answered as it does."""
-    loop = asyncio.get_running_loop()
     message = RawRequestMessage("POST", _URL.raw_path, HttpVersion11, headers, (), False, None, False, False, _URL)  # noqa: FBT003
-    writer = StreamWriter(_CONNECTION, loop)
-    request = Request(message, EMPTY_PAYLOAD, _CONNECTION, writer, _NO_TASK, loop)
+    request = Request(message, EMPTY_PAYLOAD, _CONNECTION, "127.0.0.1")
     response = await app(request)
     assert response.status == 201

@@ -24,7 +24,7 @@ from app.api.request import Handler, Request
 from app.assembly.gateway import open_gateway
 from app.deadline import Deadlines
 from app.ids import UuidSource
-from app.resilience.budget import ByteBudget
+from app.resilience.budget import ByteBudget, Lease
 from app.settings import load_settings
 from app.telemetry.logs import configure_logs
 from benchmarks.cpu import least
@@ -32,7 +32,6 @@ from benchmarks.requests import BATCH, BATCHES, SINGLES
 
 _SECONDS = 30.0
 _TIMES = 50
-_NOTHING: Any = None
 _ADDRESS = ("127.0.0.1", 1)
 _CONNECTION: Any = SimpleNamespace(
     peername=_ADDRESS,
@@ -129,10 +128,10 @@ class _Sent:
         body = StreamReader(_CONNECTION, 1 << 16, loop=loop)
         body.feed_data(self._body)
         body.feed_eof()
-        request = Request(self._message, body, _CONNECTION, _NOTHING, _NOTHING, loop)
+        request = Request(self._message, body, _CONNECTION, "")
         request.match_info = {}
         call = request.call = Call(self._new_id())
-        call.deadline, call.lease = self._deadlines.start(_SECONDS), self._budget.lease()
+        call.deadline, call.lease = self._deadlines.start(_SECONDS), Lease(self._budget)
         try:
             response = await handler(request)
             assert response.status == 201

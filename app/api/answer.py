@@ -12,8 +12,10 @@ from app.api.headers import UNKEPT
 
 JSON = "application/json"
 
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
-_BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_STATUS = {status.value: f"{status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_BODILESS = frozenset({HTTPStatus.NO_CONTENT.value, HTTPStatus.NOT_MODIFIED.value})
+_GOES_ON, _ENDS = "Connection: keep-alive\r\n", "Connection: close\r\n"
+_UNKEPT = f"Cache-Control: {UNKEPT}\r\n"
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -45,20 +47,14 @@ class Answer:
     def on_wire(self, common: str, *, version: tuple[int, int], head_only: bool) -> bytes:
         """Its bytes, for a request of this HTTP version; `common` are the lines of every answer."""
         body, status = self.body, self.status
-        lines = f"HTTP/{version[0]}.{version[1]} {status} {_PHRASES[status]}\r\n"
-        if body:
-            lines += f"Content-Type: {self.content_type}\r\n"
-        if self.headers:
-            lines += _checked(self.headers)
-        if hdrs.CACHE_CONTROL not in self.headers:
-            lines += f"Cache-Control: {UNKEPT}\r\n"
-        if status not in _BODILESS:
-            lines += f"Content-Length: {len(body)}\r\n"
-        if not self.keep_alive:
-            lines += "Connection: close\r\n"
-        elif version < (1, 1):
-            lines += "Connection: keep-alive\r\n"
-        head = f"{lines}Date: {_date(int(time.time()))}\r\n{common}\r\n".encode()
+        kind = f"Content-Type: {self.content_type}\r\n" if body else ""
+        own = _checked(self.headers) if self.headers else ""
+        kept = "" if hdrs.CACHE_CONTROL in self.headers else _UNKEPT
+        length = "" if status in _BODILESS else f"Content-Length: {len(body)}\r\n"
+        after = _ENDS if not self.keep_alive else _GOES_ON if version < (1, 1) else ""
+        date = _date(int(time.time()))
+        first = f"HTTP/{version[0]}.{version[1]} {_STATUS[status]}"
+        head = f"{first}{kind}{own}{kept}{length}{after}{date}{common}\r\n".encode()
         data = head if head_only or status in _BODILESS else head + body
         self.size = len(data)
         return data
@@ -77,4 +73,4 @@ def _checked(headers: dict[str, str]) -> str:
 
 @lru_cache(maxsize=1)
 def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+    return f"Date: {formatdate(second, usegmt=True)}\r\n"

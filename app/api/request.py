@@ -20,21 +20,24 @@ class Request:
     """What handlers and middlewares are given: the head that came, and the body, which may still come, as `content`.
 
     `match_info` has the parts of the path by their names; `call` is there from the request-id middleware inwards.
-    When `stopping`, its answer ends the connection.
+    `peer` is the address at the other end of the connection, which may be a proxy's; empty for none. When `stopping`,
+    its answer ends the connection.
 
     aiohttp's own request knows all that could be asked, at ten times the price: it is made for those who do (`whole`).
     """
 
     __slots__ = (
-        *("_message", "_whole", "_written", "call", "content", "headers", "match_info", "method", "protocol"),
-        *("rel_url", "stopping"),
+        *("_message", "_whole", "_written", "call", "content", "headers", "match_info", "method", "peer"),
+        *("protocol", "rel_url", "stopping"),
     )
 
     call: Call
     match_info: Mapping[str, str]
     stopping: Callable[[], bool]
 
-    def __init__(self, message: RawRequestMessage, content: StreamReader, protocol: web.RequestHandler) -> None:
+    def __init__(
+        self, message: RawRequestMessage, content: StreamReader, protocol: web.RequestHandler, peer: str
+    ) -> None:
         url = message.url
         self._message = message
         self._whole: _Whole | None = None
@@ -44,6 +47,7 @@ class Request:
         self.headers = message.headers
         self.content = content
         self.protocol = protocol
+        self.peer = peer
 
     @property
     def target(self) -> str:
@@ -62,12 +66,6 @@ class Request:
     @property
     def version(self) -> tuple[int, int]:
         return self._message.version
-
-    @property
-    def peer(self) -> str:
-        """The address at the other end of the connection, which may be a proxy's; empty for none."""
-        name = self.protocol.peername
-        return str((name[0] if isinstance(name, tuple | list) else name) or "")
 
     @property
     def whole(self) -> "web.BaseRequest":

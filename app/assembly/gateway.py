@@ -108,7 +108,7 @@ def _join(
         timed=timed(deadlines, budget, longest=settings.operation_timeout_secs),
         traced=traced,
     )
-    app = partial(Application, stopping=lambda: core.health.stopping)
+    app = partial(Application, stopping=core.health.stopping)
     return Gateway(
         *_apps(settings, table, partial(app, middlewares=onion)),
         app([row for row in table if row.path == METRICS], middlewares=(request_id(new_id), errors)),

@@ -31,7 +31,6 @@ class Health:
     def broker_connected(self) -> bool:
         return self._connected()
 
-    @property
     def stopping(self) -> bool:
         return self._stopping
 

@@ -4,31 +4,17 @@ from app.errors import Overloaded
 
 
 class ByteBudget:
-    """At most `limit` bytes, shared by all requests of the process."""
+    """At most `limit` bytes, shared by all requests of the process; `used` are on lease."""
+
+    __slots__ = ("limit", "used")
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._used = 0
-
-    @property
-    def used(self) -> int:
-        return self._used
-
-    def lease(self) -> "Lease":
-        """A request's share, empty at first."""
-        return Lease(self)
-
-    def _take(self, size: int) -> None:
-        if self._used + size > self._limit:
-            raise Overloaded("the gateway holds as many request bytes as it may; try again shortly")
-        self._used += size
-
-    def _give_back(self, size: int) -> None:
-        self._used -= size
+        self.limit = limit
+        self.used = 0
 
 
 class Lease:
-    """What one request has taken of the budget; `release` gives all of it back."""
+    """What one request has taken of the budget, nothing at first; `release` gives all of it back."""
 
     __slots__ = ("_budget", "_size")
 
@@ -38,11 +24,14 @@ class Lease:
 
     def grow_to(self, size: int) -> None:
         """Hold at least `size` bytes. Raises Overloaded when the budget does not allow it."""
-        if size > self._size:
-            self._budget._take(size - self._size)  # noqa: SLF001  # a lease is the budget's own hand
+        more = size - self._size
+        if more > 0:
+            budget = self._budget
+            if budget.used + more > budget.limit:
+                raise Overloaded("the gateway holds as many request bytes as it may; try again shortly")
+            budget.used += more
             self._size = size
 
     def release(self) -> None:
-        if self._size:
-            self._budget._give_back(self._size)  # noqa: SLF001  # as above
-            self._size = 0
+        self._budget.used -= self._size
+        self._size = 0

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from app.api.wire.connection import Bounds
-from app.api.wire.outbox import AT_ONCE, HeldTransport
+from app.api.wire.outbox import AT_ONCE, HeldTransport, Outbox
 from app.api.wire.server import Server
 
 
@@ -38,8 +38,8 @@ class System(asyncio.Transport):
         return 1000
 
 
-def held(system: System) -> HeldTransport:
-    return HeldTransport(system, asyncio.get_running_loop())
+def held(system: System, outbox: Outbox | None = None) -> HeldTransport:
+    return HeldTransport(system, outbox or Outbox())
 
 
 async def nobody(request):
@@ -52,7 +52,8 @@ def sent():
 
 
 async def test_the_answers_of_a_round_leave_together_each_as_it_was_written(sent):
-    one, other = (held(System(sent)) for _ in range(2))
+    outbox = Outbox()
+    one, other = (held(System(sent), outbox) for _ in range(2))
     one.write(b"a")
     other.write(b"1")
     one.writelines([b"b", b"c"])
@@ -103,12 +104,28 @@ async def test_what_is_cut_off_sends_nothing_more(sent):
 
 
 async def test_a_connection_lost_in_the_round_does_not_keep_the_others_from_their_answers(sent):
-    lost, other = held(system := System(sent)), held(System(sent))
+    outbox = Outbox()
+    lost, other = held(system := System(sent), outbox), held(System(sent), outbox)
     lost.write(b"lost")
     other.write(b"there")
     system.closing = True
     await asyncio.sleep(0)
     assert sent == [b"there"]
+
+
+class Broken(System):
+    def writelines(self, _list_of_data: Iterable[bytes]) -> None:
+        raise ZeroDivisionError
+
+
+async def test_nor_does_one_that_fails(sent):
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+    outbox = Outbox()
+    for system in (Broken(sent), System(sent)):
+        held(system, outbox).write(b"there")
+    await asyncio.sleep(0.01)
+    assert (sent, len(told)) == ([b"there"], 1)
 
 
 async def test_a_client_that_has_no_more_to_say_still_gets_what_is_written(sent):

@@ -55,7 +55,7 @@ class Operations:
                 "timestamp": time_text(int(self._clock() * 1000)),
                 "components": {
                     "broker": "up" if health.broker_connected else "down",
-                    "gateway": "stopping" if health.stopping else "up",
+                    "gateway": "stopping" if health.stopping() else "up",
                     "replication": _replication(health.unreplicated),
                 },
             }

@@ -1,6 +1,6 @@
 """Lets in who may: refuses what has no valid key, and what its key has no right to."""
 
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Collection
 from typing import NoReturn
 
 from app.addresses import network_of
@@ -16,13 +16,15 @@ from app.telemetry.metrics import Metrics
 
 
 def authorise(attempts: Attempts, metrics: Metrics, *, default: TopicName, without_key: Collection[str]) -> Middleware:
-    """The middleware. `default` is the topic of paths that name none; `without_key` has paths as they are on the wire.
+    """The middleware. `without_key` has paths as they are on the wire.
 
-    Paths and methods that don't exist need a valid key, too: nobody else learns which do.
+    A path means a topic, or a stream as such; `default` is the topic of those that name none. Paths and methods that
+    don't exist need a valid key, too: nobody else learns which do.
     """
 
     def middleware(handler: Handler, route: Route) -> Handler:
         right = route.right
+        somewhere = "{stream}" in route.path
 
         def handle(request: Request) -> Awaitable[Response]:
             call = request.call
@@ -32,7 +34,9 @@ def authorise(attempts: Attempts, metrics: Metrics, *, default: TopicName, witho
             identity = call.identity
             if identity.refused:
                 refuse(identity.refused, call.address)
-            if not identity.scopes.permit(right, *_place(request.match_info, default)):
+            path = request.match_info
+            stream, topic = (path["stream"], path.get("topic")) if somewhere else (default.stream, default.topic)
+            if not identity.scopes.permit(right, stream, topic):
                 metrics.door.refused("forbidden", identity.name)
                 raise Forbidden("this API key does not have the right to do this")
             return inwards(request)
@@ -56,8 +60,3 @@ def authorise(attempts: Attempts, metrics: Metrics, *, default: TopicName, witho
         raise Unauthorized("API key required" if refused.reason == "missing" else "Invalid API key")
 
     return middleware
-
-
-def _place(path: Mapping[str, str], default: TopicName) -> tuple[str, str | None]:
-    """The stream and the topic that the path means; a path may mean a stream as such."""
-    return (path["stream"], path.get("topic")) if "stream" in path else (default.stream, default.topic)

@@ -6,7 +6,7 @@ from app.api.answer import Response
 from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
 from app.deadline import Deadlines
-from app.resilience.budget import ByteBudget
+from app.resilience.budget import ByteBudget, Lease
 from app.telemetry.logs import get_logger
 
 HEADER = istr("X-Request-Timeout")
@@ -27,7 +27,7 @@ def deadlines(all_deadlines: Deadlines, budget: ByteBudget, *, longest: float) -
                 seconds = min(longest, _asked(given) or longest)
                 call.effective_timeout = round(seconds * 1000)
             deadline = call.deadline = all_deadlines.start(seconds)
-            lease = call.lease = budget.lease()
+            lease = call.lease = Lease(budget)
             try:
                 return await handler(request)
             finally:

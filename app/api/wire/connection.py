@@ -12,7 +12,7 @@ from app.api.wire.crowd import Crowd
 from app.api.wire.exchanges import Exchanges
 from app.api.wire.framing import fault_of, size_of
 from app.api.wire.masks import MaskedReader
-from app.api.wire.outbox import HeldTransport
+from app.api.wire.outbox import HeldTransport, Outbox
 from app.errors import BadRequest, Overloaded, RequestTooSlow, SluiceError
 
 _UNREAD_BYTES = 65_536
@@ -45,16 +45,25 @@ class Connection(Exchanges):
         "_head_ends",
         "_large",
         "_lost",
+        "_outbox",
         "_refused",
         "_shut",
     )
 
     def __init__(
-        self, server: web.Server, crowd: Crowd, *, bounds: Bounds, refused: Callable[[str], None], **how: Any
+        self,
+        server: web.Server,
+        crowd: Crowd,
+        outbox: Outbox,
+        *,
+        bounds: Bounds,
+        refused: Callable[[str], None],
+        **how: Any,
     ) -> None:
         super().__init__(server, **how)
         self._max_msg_queue_size -= 1  # aiohttp (3.14) counts one more, behind a body that came late, and never went on
         self._crowd = crowd
+        self._outbox = outbox
         self._bounds = bounds
         self._refused = refused
         self._body: StreamReader | None = None
@@ -73,7 +82,7 @@ class Connection(Exchanges):
             self._lost.append(tell)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(HeldTransport(cast(asyncio.Transport, transport), self._loop))
+        super().connection_made(HeldTransport(cast(asyncio.Transport, transport), self._outbox))
         most = self._bounds.connections
         if most and self._crowd.size > self._bounds.unanswered:
             self._refused("too_many_connections")

@@ -29,12 +29,17 @@ _log = get_logger(__name__)
 class Exchanges(RequestHandler):
     """aiohttp's connection, but for the loop over its requests; what is no request is answered as all else is."""
 
-    __slots__ = ("_app", "_new_id")
+    __slots__ = ("_app", "_new_id", "_peer")
 
     def __init__(self, server: web.Server, *, app: Handler, new_id: Callable[[], str], **how: Any) -> None:
         super().__init__(server, **how)
         self._app = app
         self._new_id = new_id
+        self._peer = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._peer = _address(transport.get_extra_info("peername"))
 
     async def start(self) -> None:
         """aiohttp calls it once the connection is made, in a task of its own."""
@@ -103,7 +108,7 @@ class Exchanges(RequestHandler):
             return BadRequest(fault)
         if message.chunked or message.upgrade:
             message = _last(message)
-        request = Request(message, payload, self)
+        request = Request(message, payload, self, self._peer)
         self._current_request = request  # type: ignore[assignment]  # aiohttp asks no more of it than `_cancel`
         return request
 
@@ -140,6 +145,11 @@ class Exchanges(RequestHandler):
                     await body.readany()
         if not body.is_eof():
             self.close()
+
+
+def _address(peer: Any) -> str:
+    """Of an address family's own form of it."""
+    return str(peer[0] if isinstance(peer, (tuple, list)) else peer or "")
 
 
 def _last(message: RawRequestMessage) -> RawRequestMessage:

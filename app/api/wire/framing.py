@@ -18,10 +18,8 @@ _VERSIONS = (HttpVersion11, HttpVersion10)
 def fault_of(message: RawRequestMessage) -> str | None:
     """Why the head must be refused, in a sentence; None for a good one."""
     path = message.path
-    usual = path[:1] == "/" and "#" not in path and message.version in _VERSIONS
-    return (None if usual and message.method != hdrs.METH_CONNECT else _of_line(message)) or _of_headers(
-        message.headers
-    )
+    usual = path[:1] == "/" and "#" not in path and message.version in _VERSIONS and message.method != hdrs.METH_CONNECT
+    return (None if usual else _of_line(message)) or _of_headers(message.headers)
 
 
 def size_of(message: RawRequestMessage) -> int:

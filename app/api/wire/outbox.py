@@ -5,6 +5,7 @@ in one go, the answers of a round wake it once.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 
 AT_ONCE = 65_536
@@ -13,13 +14,34 @@ AT_ONCE = 65_536
 Data = bytes | bytearray | memoryview
 
 
+class Outbox:
+    """The transports that hold something, until the end of the round."""
+
+    def __init__(self) -> None:
+        self._holding: deque[HeldTransport] = deque()
+
+    def add(self, transport: "HeldTransport") -> None:
+        if not self._holding:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._holding.append(transport)
+
+    def _send(self) -> None:
+        holding = self._holding
+        try:
+            while holding:
+                holding.popleft().send()
+        finally:
+            if holding:  # one has failed, which is the loop's to tell, and nobody else's fault
+                asyncio.get_running_loop().call_soon(self._send)
+
+
 class HeldTransport(asyncio.Transport):
     """A transport that sends what is written to it at the end of the round, in order; `send` sends it now."""
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, outbox: Outbox) -> None:
         super().__init__()
         self._transport = transport
-        self._loop = loop
+        self._outbox = outbox
         self._pieces: list[Data] = []
         self._size = 0
         self.is_closing = transport.is_closing  # type: ignore[method-assign]  # asked several times a request
@@ -27,7 +49,7 @@ class HeldTransport(asyncio.Transport):
 
     def write(self, data: Data) -> None:
         if not self._pieces:
-            self._loop.call_soon(self.send)
+            self._outbox.add(self)
         self._pieces.append(data)
         self._size += len(data)
         if self._size >= AT_ONCE:

@@ -8,6 +8,7 @@ from aiohttp import web
 from app.api.request import Handler
 from app.api.wire.connection import Bounds, Connection
 from app.api.wire.crowd import Crowd
+from app.api.wire.outbox import Outbox
 
 KEEP_ALIVE_SECONDS = 75.0
 LINGERING_SECONDS = 2.0
@@ -47,11 +48,13 @@ class Server(web.Server):
         self._bounds = bounds
         self._refused = refused
         self._crowd = Crowd(self._connections)
+        self._outbox = Outbox()
 
     def __call__(self) -> Connection:
         return Connection(
             self,
             self._crowd,
+            self._outbox,
             loop=self._loop,
             app=self._app,
             new_id=self._new_id,
