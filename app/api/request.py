@@ -76,9 +76,9 @@ class Request:
         return made
 
     @property
-    def begun(self) -> bool:
-        """Whether anything of an answer was written."""
-        return bool(self._written or (self._whole is not None and self._whole.writer.output_size))
+    def sent(self) -> int:
+        """Bytes that were written of the answer, its head included."""
+        return self._written if self._whole is None else self._written + self._whole.writer.output_size
 
     def answer(self, answer: Answer) -> Awaitable[None] | None:
         """Write the whole of it; what there is to wait for. Raises ConnectionError when nobody is left to answer."""

@@ -67,7 +67,7 @@ def _teller(metrics: Metrics, route: str) -> Callable[[Request, Response | None,
         call = request.call
         name = call.identity.name
         method = request.method if request.method in _METHODS else "_unknown"
-        received, sent = request.content.total_bytes, request.writer.output_size
+        received, sent = request.content.total_bytes, request.sent
         whose = call.request_id, call.traceparent
         seconds = answered(method, route, status, started=started, received=received, sent=sent, whose=whose)
         used(name)

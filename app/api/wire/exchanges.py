@@ -132,7 +132,7 @@ class Exchanges(RequestHandler):
     def _failed(self, mistake: Exception) -> bool:
         """Nobody has answered, and nobody will, unless it can still be done here."""
         request: Any = self._current_request
-        if isinstance(request, Request) and not request.begun:
+        if isinstance(request, Request) and not request.sent:
             return self._refuse_request(framework_error(500, ""), mistake)
         _log.error("a connection failed", exc_info=mistake)
         return False
