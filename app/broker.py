@@ -7,7 +7,7 @@ Errors, on every call: NotFound for an unknown topic or partition (nothing is ev
 Disconnected while the broker is out of reach. A caller that is cancelled leaves nothing half done.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 from app.deadline import Deadline
@@ -51,7 +51,7 @@ class Broker(Protocol):
 
     kind: BrokerKind
 
-    async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+    def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> Awaitable[list[Outcome]]:
         """Append the records, each to its own partition; one outcome per record, in order.
 
         `Written` means durable: acknowledged by all in-sync replicas, or on disk after a commit. The records of one

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
+
+from msgspec import Struct, field
 
 from app.errors import NOT_WRITTEN, DeadlineExceeded, OutcomeName, ShuttingDown, SluiceError
 
@@ -13,96 +15,59 @@ STEP = 0.02
 """Seconds by which a wait may outlast its deadline."""
 
 
-class Awaited(Protocol):
-    """What somebody waits for, as a future tells it."""
+class Deadline(Struct, eq=False):
+    """A point in time of the running loop's clock that many waits share. Not for use from other threads.
 
-    def done(self) -> bool: ...
-
-    def add_done_callback(self, listener: Callable[[Any], object], /) -> None:
-        """Called once it is done, at once or in the loop's next turn."""
-        ...
-
-    def remove_done_callback(self, listener: Callable[[Any], object], /) -> object: ...
-
-
-class Alarms:
-    """Ends what waits for deadlines on the running loop. Those that come within one step share a timer.
-
-    A timer for each request cost as much as all the rest of its deadline.
+    `Deadlines` start it, and end it when the request is answered.
     """
 
-    __slots__ = ("_due", "loop")
+    loop: asyncio.AbstractEventLoop
+    at: float
+    due: "set[Deadline]"
+    """All that come when it does."""
 
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self._due: dict[int, set[Deadline]] = {}
-
-    def set(self, deadline: "Deadline", at: float) -> "set[Deadline]":
-        """End its waits at this time, or up to a step later, unless it is taken out of what is answered by then."""
-        step = int(at / STEP) + 1
-        due = self._due.get(step)
-        if due is None:
-            due = self._due[step] = set()
-            self.loop.call_at(step * STEP, self._ring, step)
-        due.add(deadline)
-        return due
-
-    def _ring(self, step: int) -> None:
-        for deadline in self._due.pop(step):
-            deadline.end_waits()
-
-
-class Deadline:
-    """A point in time of the running loop's clock, `seconds` from now, that many waits share.
-
-    Not for use from other threads. `close` it when the request is answered.
-    """
-
-    __slots__ = ("_alarms", "_at", "_due", "_limits", "_over", "_stopping", "_waiters")
-
-    def __init__(self, seconds: float, alarms: Alarms | None = None) -> None:
-        self._alarms = alarms or Alarms()
-        self._at = self._alarms.loop.time() + seconds
-        self._due: set[Deadline] | None = None
-        self._waiters: list[asyncio.Future[None]] = []
-        self._limits: list[asyncio.Timeout] = []
-        self._over = False
-        self._stopping = False
+    _ends: list[Callable[["Deadline"], object]] = field(default_factory=list)
+    _limits: list[asyncio.Timeout] = field(default_factory=list)
+    _over: bool = False
+    _stopping: bool = False
 
     def remaining(self) -> float:
         """Seconds left; never negative."""
-        return max(0.0, self._at - self._alarms.loop.time())
+        return max(0.0, self.at - self.loop.time())
 
     def bring_forward(self) -> None:
         """The gateway stops: everything that still waits is over now, as ShuttingDown."""
         self._stopping = True
-        self._at = self._alarms.loop.time()
+        self.at = self.loop.time()
         self.end_waits()
         for limit in self._limits:
             if not limit.expired():
-                limit.reschedule(self._at)
+                limit.reschedule(self.at)
 
-    async def wait(self, future: "Awaited") -> bool:
+    def when_over(self, end: "Callable[[Deadline], object]") -> None:
+        """Call `end` when the deadline has come: at once if it has, never if the request is answered before."""
+        if self._over:
+            end(self)
+        else:
+            self._ends.append(end)
+
+    async def wait(self, future: "asyncio.Future[Any]") -> bool:
         """Wait until it is done or the deadline has come; True when it is done. Cancels nothing."""
         if future.done() or self._over:
             return future.done()
-        waiter = self._alarms.loop.create_future()
+        waiter = self.loop.create_future()
         wake = partial(_wake, waiter)
         future.add_done_callback(wake)
-        self._waiters.append(waiter)
-        if self._due is None:
-            self._due = self._alarms.set(self, self._at)
+        self.when_over(wake)
         try:
             await waiter
         finally:
-            self._waiters.remove(waiter)
-            if not (done := future.done()):
-                future.remove_done_callback(wake)
-        return done
+            future.remove_done_callback(wake)
+        return future.done()
 
     async def run(self, work: Awaitable[T], *, outcome: OutcomeName = NOT_WRITTEN) -> T:
         """What `work` returns or raises; if it takes too long it is cancelled: DeadlineExceeded or ShuttingDown."""
-        limit = asyncio.timeout_at(self._at)
+        limit = asyncio.timeout_at(self.at)
         self._limits.append(limit)
         try:
             async with limit:
@@ -120,41 +85,52 @@ class Deadline:
             return ShuttingDown("the gateway is shutting down; send it again to another one", outcome=outcome)
         return DeadlineExceeded("no answer within the deadline of this request", outcome=outcome)
 
-    def close(self) -> None:
-        """It has nothing to end any more."""
-        if self._due is not None:
-            self._due.discard(self)
-            if not self._due:
-                self._due.clear()  # else it keeps the memory of the most there were until they would have come
-
     def end_waits(self) -> None:
         """The deadline has come."""
         self._over = True
-        for waiter in self._waiters:
-            _wake(waiter)
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end(self)
 
 
 class Deadlines:
-    """All open deadlines of one gateway, so that a stop can end what still waits."""
+    """All open deadlines of one gateway, so that a stop can end what still waits. For one loop.
+
+    Those that come within one step share a timer: one for each request cost as much as all the rest of its deadline.
+    """
 
     def __init__(self) -> None:
-        self._open: set[Deadline] = set()
-        self._alarms: Alarms | None = None
+        self._open = 0
+        self._due: dict[int, set[Deadline]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._none_left: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._open)
+        return self._open
 
     def start(self, seconds: float) -> Deadline:
-        if self._alarms is None:
-            self._alarms = Alarms()
-        deadline = Deadline(seconds, self._alarms)
-        self._open.add(deadline)
+        """One that comes so many seconds from now, or up to a step later."""
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        at = loop.time() + seconds
+        step = int(at / STEP) + 1
+        due = self._due.get(step)
+        if due is None:
+            due = self._due[step] = set()
+            loop.call_at(step * STEP, self._ring, step)
+        deadline = Deadline(loop, at, due)
+        due.add(deadline)
+        self._open += 1
         return deadline
 
     def end(self, deadline: Deadline) -> None:
-        deadline.close()
-        self._open.discard(deadline)
+        """It has nothing to end any more."""
+        self._open -= 1
+        due = deadline.due
+        due.discard(deadline)
+        if not due:
+            due.clear()  # else it keeps the memory of the most there were until they would have come
         if self._none_left is not None and not self._open and not self._none_left.done():
             self._none_left.set_result(None)
 
@@ -166,12 +142,17 @@ class Deadlines:
 
     def bring_all_forward(self) -> int:
         """End every wait now; answers how many there were."""
-        for deadline in self._open:
-            deadline.bring_forward()
-        return len(self._open)
+        for due in self._due.values():
+            for deadline in due:
+                deadline.bring_forward()
+        return self._open
+
+    def _ring(self, step: int) -> None:
+        for deadline in self._due.pop(step):
+            deadline.end_waits()
 
 
-def _wake(waiter: "asyncio.Future[None]", _done: object = None) -> None:
+def _wake(waiter: "asyncio.Future[None]", _done: object) -> None:
     if not waiter.done():
         waiter.set_result(None)
 

@@ -19,7 +19,7 @@ import postgres_server
 from app.broker_url import SqliteUrl
 from app.brokers.memory import MemoryBroker
 from app.database_url import parse_database_url
-from app.deadline import Deadline
+from app.deadline import Deadlines
 from app.event import microseconds
 from app.event_index import EventQuery
 from app.read_models.database import Database, postgres_database, sqlite_database
@@ -113,9 +113,10 @@ class Indexed:
         await log.create(TopicSpec(_TOPIC, 1, {}))
         for first in range(0, _FOLLOWED, _PAGE):
             records = [NewRecord.of(0, self._value(first + n), int(time.time() * 1000)) for n in range(_PAGE)]
-            deadline = Deadline(30)
+            deadlines = Deadlines()
+            deadline = deadlines.start(30)
             await log.publish(_TOPIC, records, deadline)
-            deadline.close()
+            deadlines.end(deadline)
         database = _open(self._new_database())
         with ThreadPoolExecutor(1) as writer:
             projector = Projector(Source(log, [_TOPIC]), EventTable(database, Keep(0, 0)), writer, clock=time.time)

@@ -7,7 +7,7 @@ import uuid
 from app.broker import Log
 from app.brokers.reconnecting.broker import ReconnectingBroker
 from app.brokers.reconnecting.session import Listener, ReconnectPolicy, Session
-from app.deadline import Deadline
+from app.deadline import Deadlines
 from app.record import Limit, NewRecord, Position, Record
 from app.resilience.backoff import Backoff
 from app.resilience.breaker import BreakerPolicy, CircuitBreaker
@@ -48,11 +48,12 @@ def wrapped(
 
 
 async def publish(log: Log, topic: str, *records: NewRecord, seconds: float = 20):
-    deadline = Deadline(seconds)
+    deadlines = Deadlines()
+    deadline = deadlines.start(seconds)
     try:
         return await log.publish(topic, records, deadline)
     finally:
-        deadline.close()
+        deadlines.end(deadline)
 
 
 async def read_all(log: Log, topic: str, partition: int = 0, *, step: int = 1000) -> list[Record]:

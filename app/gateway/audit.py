@@ -15,7 +15,7 @@ import msgspec
 
 from app import __version__
 from app.broker import Log
-from app.deadline import Clock, Deadline
+from app.deadline import Clock, Deadlines
 from app.errors import AlreadyExists, DeadlineExceeded, NotFound, SluiceError, StorageFull, Unavailable
 from app.event import EventEncoder
 from app.gateway.message import Message, Origin, record_of
@@ -140,14 +140,15 @@ class Audit:
 
     async def _write(self, batch: Sequence[NewRecord]) -> list[NewRecord]:
         """The records to try again. They have ids, so that one that was written after all is not written twice."""
-        deadline = Deadline(_WRITE_SECONDS)
+        deadlines = Deadlines()
+        deadline = deadlines.start(_WRITE_SECONDS)
         try:
             await deadline.run(self._make_topic())
             outcomes = await self._log.publish(AUDIT_TOPIC, batch, deadline)
         except SluiceError as error:
             outcomes = [Failed(error)] * len(batch)
         finally:
-            deadline.close()
+            deadlines.end(deadline)
         failed = [(rec, out.error) for rec, out in zip(batch, outcomes, strict=True) if isinstance(out, Failed)]
         again = [record for record, error in failed if isinstance(error, _PASSING)]
         if len(again) < len(failed):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from tenacity import AsyncRetrying, retry_if_exception_type
 
 from app.broker import Log
-from app.deadline import Deadline
+from app.deadline import Deadlines
 from app.errors import Disconnected, SluiceError
 from app.gateway.catalog import Catalog
 from app.resilience.backoff import Backoff
@@ -72,11 +72,12 @@ class Link:
 
     async def _open(self) -> None:
         await self._broker.open()
-        deadline = Deadline(_START_SECONDS)
+        deadlines = Deadlines()
+        deadline = deadlines.start(_START_SECONDS)
         try:
             await deadline.run(self._catalog.start(deadline))
         finally:
-            deadline.close()
+            deadlines.end(deadline)
         self._set_up = True
 
     async def _probe(self) -> None:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from app.deadline import STEP, Alarms, Deadline, Deadlines
+from app.deadline import STEP, Deadlines
 from app.errors import DeadlineExceeded, ShuttingDown
 
 LONG = 3600
@@ -29,12 +29,12 @@ async def test_a_wait_ends_with_what_it_waits_for_or_with_the_deadline():
 
 
 async def test_deadlines_of_one_step_end_together_but_for_those_that_are_answered():
-    alarms = Alarms()
-    at = (int(alarms.loop.time() / STEP) + 2.5) * STEP
-    waiting = [Deadline(at - alarms.loop.time(), alarms) for _ in range(3)]
+    deadlines, loop = Deadlines(), asyncio.get_running_loop()
+    at = (int(loop.time() / STEP) + 2.5) * STEP
+    waiting = [deadlines.start(at - loop.time()) for _ in range(3)]
     ends = [asyncio.ensure_future(deadline.wait(pending())) for deadline in waiting]
     await asyncio.sleep(0)
-    waiting[0].close()
+    deadlines.end(waiting[0])
     assert await ends[1] is await ends[2] is False
     assert not ends[0].done()
     waiting[0].bring_forward()
@@ -42,23 +42,31 @@ async def test_deadlines_of_one_step_end_together_but_for_those_that_are_answere
 
 
 async def test_a_step_whose_deadlines_are_all_answered_keeps_no_memory_until_it_comes():
-    alarms = Alarms()
-    at = (int(alarms.loop.time() / STEP) + LONG / STEP + 0.5) * STEP
-    deadlines = [Deadline(at - alarms.loop.time(), alarms) for _ in range(1000)]
-    answered = pending()
-    waits = [asyncio.ensure_future(deadline.wait(answered)) for deadline in deadlines]
-    await asyncio.sleep(0)
-    due = alarms.set(deadlines[0], at)
-    assert len(due) == 1000
-    answered.set_result(None)
-    await asyncio.wait(waits)
-    for deadline in deadlines:
-        deadline.close()
+    deadlines, loop = Deadlines(), asyncio.get_running_loop()
+    at = (int(loop.time() / STEP) + LONG / STEP + 0.5) * STEP
+    started = [deadlines.start(at - loop.time()) for _ in range(1000)]
+    due = started[0].due
+    assert len(due) == len(deadlines) == 1000
+    for deadline in started:
+        deadlines.end(deadline)
+    assert not len(deadlines)
     assert sys.getsizeof(due) == sys.getsizeof(set())
 
 
+async def test_who_asks_is_told_of_the_end_once_and_at_once_if_it_has_come():
+    deadlines, told = Deadlines(), []
+    deadline, answered = deadlines.start(0.02), deadlines.start(0.02)
+    deadline.when_over(told.append)
+    answered.when_over(told.append)
+    deadlines.end(answered)
+    assert await deadline.wait(pending()) is False
+    assert told == [deadline]
+    deadline.when_over(told.append)
+    assert told == [deadline] * 2
+
+
 async def test_many_may_wait_for_one_deadline_and_who_is_cancelled_is_forgotten():
-    deadline = Deadline(LONG)
+    deadline = Deadlines().start(LONG)
     never = pending()
     waits = [asyncio.ensure_future(deadline.wait(never)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -67,7 +75,6 @@ async def test_many_may_wait_for_one_deadline_and_who_is_cancelled_is_forgotten(
         await waits[0]
     never.set_result(None)
     assert await waits[1] is await waits[2] is True
-    deadline.close()
 
 
 async def test_a_stop_ends_all_that_waits_and_says_so():
@@ -90,11 +97,11 @@ async def test_a_stop_ends_all_that_waits_and_says_so():
 
 
 async def test_work_that_takes_too_long_is_cancelled():
-    deadline = Deadline(0.01)
+    deadlines = Deadlines()
     with pytest.raises(DeadlineExceeded):
-        await deadline.run(asyncio.sleep(LONG))
+        await deadlines.start(0.01).run(asyncio.sleep(LONG))
     with pytest.raises(TimeoutError):  # its own, not the deadline's
-        await Deadline(LONG).run(_times_out())
+        await deadlines.start(LONG).run(_times_out())
 
 
 async def _times_out() -> None:

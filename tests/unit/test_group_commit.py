@@ -7,16 +7,17 @@ import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
 from app.brokers.dedupe import DedupeWindow
-from app.brokers.kafka.calls import Call, outcomes_of, whole
+from app.brokers.kafka.calls import Call, whole
 from app.brokers.kafka.destinations import Destination
 from app.brokers.kafka.group_commit import GroupCommit, Part
 from app.brokers.kafka.repeats import TopicRepeats
-from app.deadline import Deadline
+from app.deadline import Deadlines
 from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, MessageTooLarge
 from app.record import BATCH_HEADER, Failed, NewRecord, Written
 from app.topic import TopicConfigs
 
 MOST_BYTES = 10_000
+LONG = 60
 ID = "7d0c1f52-6f0e-4c1c-9f8e-0d8f3a0b1c01"
 
 
@@ -79,12 +80,12 @@ async def test_what_comes_while_a_batch_is_on_its_way_shares_the_next_one():
     assert broker.taken == [[b"a", b"b"]]
     broker.answer(5)
     await turns()
-    assert first.result() == [Written(0, 5, 1000)]
-    assert second.result() == [Written(0, 6, 1000)]
+    assert first.outcomes == [Written(0, 5, 1000)]
+    assert second.outcomes == [Written(0, 6, 1000)]
     assert broker.taken[1:] == [[b"c", b"d", b"e"]]
     broker.answer(7)
     await broker.queue.finished()
-    assert [outcome.offset for part in (later, last) for outcome in part.result()] == [7, 8, 9]
+    assert [outcome.offset for part in (later, last) for outcome in part.outcomes] == [7, 8, 9]
 
 
 async def test_no_batch_is_larger_than_its_topic_takes():
@@ -104,25 +105,28 @@ async def test_what_was_refused_together_goes_apart_and_tells_so():
     again = [broker.put(b"a"), broker.put(b"b")]
     await turns()
     assert broker.failures == [refusal]
-    assert {type(part.result()[0].error) for part in parts} == {Disconnected}
+    assert {type(part.outcomes[0].error) for part in parts} == {Disconnected}
     assert broker.taken[1:] == [[b"a"]]
     broker.deliveries[1].set_exception(MessageSizeTooLargeError())
     await turns()
-    assert isinstance(again[0].result()[0].error, MessageTooLarge)
+    assert isinstance(again[0].outcomes[0].error, MessageTooLarge)
     broker.answer(3)
     await broker.queue.finished()
-    assert again[1].result() == [Written(0, 3, 1000)]
+    assert again[1].outcomes == [Written(0, 3, 1000)]
 
 
 async def test_what_was_withdrawn_or_not_taken_is_not_written():
     broker = Broker()
     withdrawn = broker.put(b"a")
-    assert withdrawn.withdraw() == NOT_WRITTEN
+    deadline = Deadlines().start(LONG)
+    waiting = withdrawn.answer_by(deadline)
+    deadline.end_waits()
     broker.refusal = OSError()
     refused = broker.put(b"b")
     await turns()
     assert broker.taken == []
-    assert {part.result()[0].error.outcome for part in (withdrawn, refused)} == {NOT_WRITTEN}
+    assert {part.outcomes[0].error.outcome for part in (withdrawn, refused)} == {NOT_WRITTEN}
+    assert (await waiting)[0].error.outcome == NOT_WRITTEN
     assert refused.handed is False
 
 
@@ -138,30 +142,30 @@ async def test_a_batch_that_takes_long_makes_its_topic_be_looked_at_and_an_idle_
     assert broker.delays == 2
 
 
-async def test_who_waits_for_a_part_is_woken_by_its_outcomes_and_may_change_its_own_list_of_them():
-    part = whole([record(), record()], to())
-    waiting = [asyncio.ensure_future(outcomes_of(part, Deadline(60))) for _ in range(2)]
-    await asyncio.sleep(0)
-    part.resolve([Written(0, 5, 1000), Written(0, 6, 1000)])
-    mine, others = await asyncio.gather(*waiting)
-    mine[0] = Failed(Disconnected("changed"))
-    assert others == part.result() == [Written(0, 5, 1000), Written(0, 6, 1000)]
+async def test_who_waits_for_a_part_is_told_of_its_outcomes_whoever_else_stops_waiting():
+    part, loop = whole([record(), record()], to()), asyncio.get_running_loop()
+    answers = [part.answer_by(Deadlines().start(LONG)), part.answer(loop), part.answer(loop)]
+    answers[1].cancel()
+    outcomes = [Written(0, 5, 1000), Written(0, 6, 1000)]
+    part.resolve(outcomes)
+    assert await answers[0] == await answers[2] == await part.answer(loop) == outcomes
 
 
 async def test_a_part_is_resolved_once():
     part = Part([record()], 50)
     part.resolve([Written(0, 1, 1000)])
     part.fail(Disconnected("too late"))
-    assert part.result() == [Written(0, 1, 1000)]
+    assert part.outcomes == [Written(0, 1, 1000)]
 
 
 @pytest.mark.parametrize(("handed", "outcome"), [(False, NOT_WRITTEN), (True, UNKNOWN)])
 async def test_at_the_deadline_only_what_was_handed_over_may_be_written(handed, outcome):
     part = whole([record()], to())
     part.handed = handed
-    [failed] = await outcomes_of(part, Deadline(0.02))
+    others = part.answer(asyncio.get_running_loop())
+    [failed] = await part.answer_by(Deadlines().start(0.02))
     assert failed.error.outcome == outcome
-    assert part.withdrawn is part.done() is not handed
+    assert part.withdrawn is others.done() is not handed
 
 
 async def test_an_id_is_on_its_way_until_its_part_has_an_answer_and_then_stands_where_that_says():
@@ -188,6 +192,6 @@ async def test_only_a_call_of_which_nothing_is_left_out_and_that_one_batch_holds
     assert whole([record(), record()], to(new_window())).size > 20
     assert whole([record()], to(cleanup_policy="compact")) is None
     records = [record(), record(size=2000), record(ID), record(ID)]
-    sending = Call("t", records, Deadline(60), to(new_window(), max_message_bytes="1000"))
+    sending = Call("t", records, Deadlines().start(LONG), to(new_window(), max_message_bytes="1000"))
     assert sending.places() == [0, 2]
     assert isinstance(sending.outcomes[1], Failed)

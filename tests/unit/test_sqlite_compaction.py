@@ -8,7 +8,7 @@ import pytest
 from support import publish, read_all, record
 
 from app.brokers.sqlite.broker import SqliteBroker
-from app.deadline import Deadline
+from app.deadline import Deadlines
 from app.errors import PollFailed
 from app.gateway.registry import CATALOG_TOPIC, Registry
 from app.record import Limit, Position
@@ -132,7 +132,8 @@ async def test_a_restart_gives_a_tombstone_no_more_time(tmp_path):
 
 async def test_the_catalog_shrinks_and_reads_the_same_after_a_restart(tmp_path):
     clock = Clock()
-    deadline = Deadline(60)
+    deadlines = Deadlines()
+    deadline = deadlines.start(60)
     async with opened(tmp_path, clock, 0) as log:
         registry = Registry(log)
         await registry.start()
@@ -147,7 +148,7 @@ async def test_the_catalog_shrinks_and_reads_the_same_after_a_restart(tmp_path):
         async with asyncio.timeout(60):
             while len(await read_all(log, CATALOG_TOPIC)) > 12:  # of 99; the rest is not dirty enough
                 await asyncio.sleep(0.01)
-    deadline.close()
+    deadlines.end(deadline)
     async with opened(tmp_path, clock, 0) as log:
         registry = Registry(log)
         await registry.start()

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from app.brokers.memory import MemoryBroker
-from app.deadline import Deadline
+from app.deadline import Deadlines
 from app.errors import Disconnected
 from app.gateway.catalog import Catalog, Defaults
 from app.gateway.stats import Stats
@@ -30,9 +30,10 @@ async def test_figures_outlive_the_log_and_are_said_to_be_stale():
     log = Away(clock=time.time, dedupe_window_secs=0, dedupe_max_ids=1)
     defaults = Defaults(TopicName("s", "t"), partitions=3, retention_ms=-1)
     catalog = Catalog(log, clock=time.time, monotonic=lambda: now, defaults=defaults)
-    deadline = Deadline(30)
+    deadlines = Deadlines()
+    deadline = deadlines.start(30)
     await catalog.start(deadline)
-    deadline.close()
+    deadlines.end(deadline)
     stats = Stats(catalog, interval=INTERVAL, monotonic=lambda: now)
     assert stats.snapshot() == (None, None, True, 0)
     await stats.read()

@@ -79,10 +79,11 @@ class Call:
     async def follow(self) -> None:
         """Give the repeats that were put aside the outcomes of their firsts."""
         for place, part in self._following:
-            if await self.deadline.wait(part):
+            answer = part.answer(self.deadline.loop)
+            if await self.deadline.wait(answer):
                 event_id = self.records[place].event_id
                 number = next(n for n, record in enumerate(part.records) if record.event_id == event_id)
-                self.outcomes[place] = _repeated(part.result()[number])
+                self.outcomes[place] = _repeated(answer.result()[number])
             else:
                 self.outcomes[place] = Failed(self.deadline.error(UNKNOWN))
         for place, first in self._same:
@@ -100,13 +101,6 @@ def whole(records: Sequence[NewRecord], to: Destination) -> Part | None:
         return None
     part = Part(records, size)
     return part if to.repeats is None or to.repeats.begin_new(part) else None
-
-
-async def outcomes_of(part: Part, deadline: Deadline) -> list[Outcome]:
-    """By the deadline; what was not handed to aiokafka until then never will be."""
-    if await deadline.wait(part):
-        return list(part.result())
-    return [Failed(deadline.error(part.withdraw()))] * len(part.records)
 
 
 def _repeated(outcome: Outcome) -> Outcome:

@@ -11,9 +11,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Protocol
 
+from msgspec import Struct, field
+
 from app.brokers.kafka.batches import MOST_BYTES
 from app.brokers.kafka.errors import of_handover, of_write
-from app.errors import NOT_WRITTEN, UNKNOWN, DeadlineExceeded, Disconnected, OutcomeName, SendFailed, SluiceError
+from app.deadline import Deadline
+from app.errors import NOT_WRITTEN, UNKNOWN, DeadlineExceeded, Disconnected, SendFailed, SluiceError
 from app.record import BATCH_HEADER, Failed, NewRecord, Outcome, Written
 
 APART_SECONDS = 60.0
@@ -35,60 +38,64 @@ class Repeats(Protocol):
         ...
 
 
-class Part:
+class Part(Struct, eq=False):
     """A request's records for one partition: all in one batch. `size` is what they take in it, in bytes.
 
-    It is resolved with their outcomes, once; failures are outcomes, too. Like a future it tells those who asked, but at
-    once, without a turn of the loop in between.
+    It is resolved with their `outcomes`, once; failures are outcomes, too. Those who wait are told at once, without a
+    turn of the loop in between.
     """
 
-    __slots__ = ("_listeners", "_outcomes", "handed", "records", "repeats", "size", "withdrawn")
+    records: Sequence[NewRecord]
+    size: int
+    repeats: Repeats | None = None
+    handed: bool = False
+    withdrawn: bool = False
+    outcomes: list[Outcome] | None = None
+    _sender: "asyncio.Future[list[Outcome]] | None" = None
+    _told: "list[asyncio.Future[list[Outcome]]]" = field(default_factory=list)
 
-    def __init__(self, records: Sequence[NewRecord], size: int) -> None:
-        self.records = records
-        self.size = size
-        self.repeats: Repeats | None = None
-        self.handed = False
-        self.withdrawn = False
-        self._outcomes: list[Outcome] = []
-        self._listeners: list[Callable[[Part], object]] = []
+    def answer_by(self, deadline: Deadline) -> "asyncio.Future[list[Outcome]]":
+        """For its sender, before anything has become of it: its outcomes, by the deadline."""
+        sender = self._sender = deadline.loop.create_future()
+        self._told.append(sender)
+        deadline.when_over(self._give_up)
+        return sender
 
-    def done(self) -> bool:
-        return bool(self._outcomes)
-
-    def result(self) -> list[Outcome]:
-        """The outcomes; none until it is done."""
-        return self._outcomes
-
-    def add_done_callback(self, listener: "Callable[[Part], object]", /) -> None:
-        """`listener` is called when it is resolved; it isn't yet."""
-        self._listeners.append(listener)
-
-    def remove_done_callback(self, listener: "Callable[[Part], object]", /) -> None:
-        self._listeners = [other for other in self._listeners if other != listener]
-
-    def withdraw(self) -> OutcomeName:
-        """The sender waits no more: what was not handed to aiokafka yet never will be."""
-        if self.handed:
-            return UNKNOWN
-        self.withdrawn = True
-        self.fail(DeadlineExceeded("its sender waited no longer"))
-        return NOT_WRITTEN
+    def answer(self, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[list[Outcome]]":
+        """For others: its outcomes, whenever they come. Each gets its own, to be awaited by one task alone."""
+        answer = loop.create_future()
+        if self.outcomes is None:
+            self._told.append(answer)
+        else:
+            answer.set_result(self.outcomes)
+        return answer
 
     def fail(self, error: SluiceError) -> None:
         self.resolve([Failed(error)] * len(self.records))
 
     def resolve(self, outcomes: list[Outcome]) -> None:
-        if not self._outcomes:
-            self.answer(outcomes)
+        if self.outcomes is None:
+            self.tell(outcomes)
             if self.repeats is not None:
                 self.repeats.end((self,))
 
-    def answer(self, outcomes: list[Outcome]) -> None:
+    def tell(self, outcomes: list[Outcome]) -> None:
         """Resolve it; its repeats are told by the caller, who has more parts to tell of."""
-        self._outcomes = outcomes
-        for listener in self._listeners:
-            listener(self)
+        self.outcomes = outcomes
+        for answer in self._told:
+            if not answer.done():
+                answer.set_result(outcomes)
+
+    def _give_up(self, deadline: Deadline) -> None:
+        """Its sender's deadline has come: what was not handed to aiokafka until then never will be."""
+        sender = self._sender
+        if sender is None or sender.done():
+            return
+        error = deadline.error(UNKNOWN if self.handed else NOT_WRITTEN)
+        sender.set_result([Failed(error)] * len(self.records))
+        if not self.handed:
+            self.withdrawn = True
+            self.fail(DeadlineExceeded("its sender waited no longer"))
 
 
 class GroupCommit:
@@ -190,7 +197,7 @@ class GroupCommit:
         stamp = answer.timestamp if answer.timestamp_type == _LOG_APPEND_TIME else None
         offset = answer.offset
         for part in parts:
-            part.answer(
+            part.tell(
                 [
                     Written(self._partition, place, record.timestamp_ms if stamp is None else stamp)
                     for place, record in enumerate(part.records, offset)

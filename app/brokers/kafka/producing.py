@@ -6,12 +6,12 @@ by then may still be written, what was not never will be.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
 from app.brokers.kafka.batches import MOST_BYTES, by_partition, chunks
-from app.brokers.kafka.calls import Call, outcomes_of, whole
+from app.brokers.kafka.calls import Call, whole
 from app.brokers.kafka.compression import CODECS, RecordBatch
 from app.brokers.kafka.destinations import Destination, Destinations
 from app.brokers.kafka.directory import Directory
@@ -95,16 +95,14 @@ class Producing:
         self._destinations.clear()
         await self._repeats.clear()
 
-    def publish(
-        self, topic: str, records: Sequence[NewRecord], deadline: Deadline
-    ) -> Coroutine[Any, Any, list[Outcome]]:
+    def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> Awaitable[list[Outcome]]:
         """As `Broker.publish`. A caller that is cancelled leaves it running: no call is sent in part.
 
         What can go as it is, is queued before anybody waits.
         """
         to = self._destinations.known(topic)
-        part = self._put_whole(topic, records, to) if to and records else None
-        return outcomes_of(part, deadline) if part else self._publish(topic, records, deadline, to)
+        answer = self._put_whole(topic, records, deadline, to) if to and records else None
+        return answer or self._publish(topic, records, deadline, to)
 
     async def _publish(
         self, topic: str, records: Sequence[NewRecord], deadline: Deadline, to: Destination | None
@@ -121,19 +119,25 @@ class Producing:
                 raise
             except (DeadlineExceeded, ShuttingDown) as error:
                 return [Failed(error)] * len(records)
-            if part := self._put_whole(topic, records, to):
-                return await outcomes_of(part, deadline)
+            if answer := self._put_whole(topic, records, deadline, to):
+                return await answer
         call = Call(topic, records, deadline, to)
         await self._send(call)
         await call.follow()
         return call.outcomes
 
-    def _put_whole(self, topic: str, records: Sequence[NewRecord], to: Destination) -> Part | None:
+    def _put_whole(
+        self, topic: str, records: Sequence[NewRecord], deadline: Deadline, to: Destination
+    ) -> "asyncio.Future[list[Outcome]] | None":
         """All of the call as one part, where it can be: nearly always."""
         part = whole(records, to)
-        if part is not None:
-            self._queue(topic, records[0].partition).put(part, to.most_bytes)
-        return part
+        return self._put(topic, records[0].partition, part, deadline, to) if part else None
+
+    def _put(
+        self, topic: str, partition: int, part: Part, deadline: Deadline, to: Destination
+    ) -> "asyncio.Future[list[Outcome]]":
+        self._queue(topic, partition).put(part, to.most_bytes)
+        return part.answer_by(deadline)
 
     async def prepare(self, topic: str, now_ms: int) -> None:
         """Do now what the topic's first send would have to wait for. Raises NotFound, Disconnected."""
@@ -152,7 +156,7 @@ class Producing:
 
     async def _send(self, call: Call) -> None:
         """All that goes into one batch is queued before anything is waited for."""
-        single: list[tuple[list[int], Part]] = []
+        single: list[tuple[list[int], asyncio.Future[list[Outcome]]]] = []
         sequences: list[asyncio.Task[None]] = []
         for partition, own in by_partition(call.records, call.places()).items():
             parts = [(chunk, call.part(chunk)) for chunk in chunks(own, call.sizes, call.to.most_bytes)]
@@ -160,12 +164,12 @@ class Producing:
                 for _, part in parts:
                     call.to.repeats.begin(part)
             if len(parts) == 1:
-                single += parts
-                self._queue(call.topic, partition).put(parts[0][1], call.to.most_bytes)
+                chunk, part = parts[0]
+                single.append((chunk, self._put(call.topic, partition, part, call.deadline, call.to)))
             else:
                 sequences.append(self._start(self._send_in_order(call, partition, parts)))
-        for chunk, part in single:
-            call.tell(chunk, await outcomes_of(part, call.deadline))
+        for chunk, answer in single:
+            call.tell(chunk, await answer)
         if sequences:
             await asyncio.wait(sequences)
 
@@ -177,10 +181,10 @@ class Producing:
         failure: SluiceError | None = None
         for chunk, part in parts:
             if failure is None:
-                self._queue(call.topic, partition).put(part, call.to.most_bytes)
+                outcomes = await self._put(call.topic, partition, part, call.deadline, call.to)
             else:
-                part.fail(_not_begun(failure, call.deadline))
-            outcomes = await outcomes_of(part, call.deadline)
+                outcomes = [Failed(_not_begun(failure, call.deadline))] * len(chunk)
+                part.resolve(outcomes)
             call.tell(chunk, outcomes)
             failure = next((outcome.error for outcome in outcomes if isinstance(outcome, Failed)), None)
 

@@ -53,7 +53,7 @@ class TopicRepeats:
         """As parts tell of themselves."""
         written: dict[str, Written] = {}
         for part in parts:
-            for record, outcome in zip(part.records, part.result(), strict=True):
+            for record, outcome in zip(part.records, part.outcomes or (), strict=True):
                 if event_id := record.event_id:
                     del self._in_flight[event_id]
                     if isinstance(outcome, Written):

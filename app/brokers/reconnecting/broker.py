@@ -73,7 +73,7 @@ class ReconnectingBroker:
                 if not failed:
                     permit.succeeded()
                     return outcomes
-                await self._insist(topic, records, deadline, outcomes)
+                outcomes = await self._insist(topic, records, deadline, outcomes)
                 self._judge(permit, outcomes, self.waiting.since(number))
                 return outcomes
         finally:
@@ -156,9 +156,10 @@ class ReconnectingBroker:
             raise
 
     async def _insist(
-        self, topic: str, records: Sequence[NewRecord], deadline: Deadline, outcomes: list[Outcome]
-    ) -> None:
-        """Send again what is not written, as long as the deadline allows; `outcomes` are those of the first attempt."""
+        self, topic: str, records: Sequence[NewRecord], deadline: Deadline, first: Sequence[Outcome]
+    ) -> list[Outcome]:
+        """Send again what is not written, as long as the deadline allows; `first` is what the first attempt led to."""
+        outcomes = list(first)
         again = _to_send_again(outcomes)
         while again:
             if deadline.remaining() <= PAUSE:
@@ -170,6 +171,7 @@ class ReconnectingBroker:
             for place, outcome in zip(again, answered, strict=True):
                 outcomes[place] = outcome
             again = [again[number] for number in _to_send_again(answered)]
+        return outcomes
 
     async def _attempt(
         self, topic: str, records: Sequence[NewRecord], deadline: Deadline
