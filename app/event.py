@@ -243,8 +243,8 @@ class EventEncoder:
         event_id, event_type = event.id or self.new_id(), event.event_type
         lead = {"id": event_id, "event_type": event_type, "timestamp": event.timestamp or self.now()}
         value = _encode(lead | _members(raw) | lead)
-        belongs = event.aggregate_id or None, event.correlation_id or None, event.causation_id or None
-        return EncodedEvent(event_id, event_type, value, *belongs)
+        aggregate_id, correlation_id = event.aggregate_id or None, event.correlation_id or None
+        return EncodedEvent(event_id, event_type, value, aggregate_id, correlation_id, event.causation_id or None)
 
     def encode_plain(self, parsed: Any, raw: bytes | msgspec.Raw) -> EncodedEvent:
         """As `encode`, for an event whose payload may be any JSON object and is kept as it is."""

@@ -12,7 +12,6 @@ from app.api.headers import UNKEPT
 
 JSON = "application/json"
 
-_STATUS = {status.value: f"{status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT.value, HTTPStatus.NOT_MODIFIED.value})
 _GOES_ON, _ENDS = "Connection: keep-alive\r\n", "Connection: close\r\n"
 _UNKEPT = f"Cache-Control: {UNKEPT}\r\n"
@@ -53,8 +52,7 @@ class Answer:
         length = "" if status in _BODILESS else f"Content-Length: {len(body)}\r\n"
         after = _ENDS if not self.keep_alive else _GOES_ON if version < (1, 1) else ""
         date = _date(int(time.time()))
-        first = f"HTTP/{version[0]}.{version[1]} {_STATUS[status]}"
-        head = f"{first}{kind}{own}{kept}{length}{after}{date}{common}\r\n".encode()
+        head = f"{_first(version, status)}{kind}{own}{kept}{length}{after}{date}{common}\r\n".encode()
         data = head if head_only or status in _BODILESS else head + body
         self.size = len(data)
         return data
@@ -69,6 +67,11 @@ def _checked(headers: dict[str, str]) -> str:
         if _FORBIDDEN.search(value):
             raise ValueError("a header's value holds a control character")
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+
+
+@lru_cache(maxsize=256)
+def _first(version: tuple[int, int], status: int) -> str:
+    return f"HTTP/{version[0]}.{version[1]} {status} {HTTPStatus(status).phrase}\r\n"
 
 
 @lru_cache(maxsize=1)

@@ -39,7 +39,7 @@ class Charges:
 
     async def _limit(self, call: Call, limited: Sequence[tuple[str, float, int]]) -> None:
         caller = caller_of(call)
-        demands = [Demand(f"{what} {caller}", rate, max(1, rate), cost, debt=True) for what, rate, cost in limited]
+        demands = [Demand(f"{what} {caller}", rate, max(1, rate), cost) for what, rate, cost in limited]
         for (what, rate, _), verdict in zip(limited, await self._limiter.take_all(*demands), strict=True):
             if verdict.wait:
                 self._metrics.door.refused(f"{what}_limited", call.identity.name)

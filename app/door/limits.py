@@ -15,15 +15,14 @@ _ROUNDING = 1e-9
 class Demand(Struct, frozen=True, gc=False):
     """What is asked of one bucket, which holds `size` tokens and fills by `rate` a second (more than 0).
 
-    With `debt` a bucket that has a token left gives more than it holds, and fills from below nothing: so what is larger
-    than any bucket passes too, and the rate holds all the same.
+    A bucket that has a token left gives more than it holds, and fills from below nothing: so what is larger than any
+    bucket passes too, and the rate holds all the same.
     """
 
     caller: str
     rate: float
     size: float
     cost: float = 1
-    debt: bool = False
 
 
 class Verdict(Struct, frozen=True, gc=False):
@@ -85,16 +84,11 @@ class LocalLimiter:
 
 
 def _wait(demand: Demand, empty_for: float) -> float:
-    wait = empty_for + (needed(demand) - demand.size) / demand.rate
+    wait = empty_for + (1 - demand.size) / demand.rate
     return wait if wait > _ROUNDING else 0.0
-
-
-def needed(demand: Demand) -> float:
-    """How many tokens have to be there."""
-    return 1 if demand.debt else demand.cost
 
 
 def verdict(demand: Demand, empty_for: float, wait: float) -> Verdict:
     """What there is to say of a bucket that is full again in `empty_for` seconds."""
-    remaining = math.floor(demand.size - empty_for * demand.rate + _ROUNDING)
+    remaining = int(demand.size - empty_for * demand.rate + _ROUNDING)
     return Verdict(int(demand.size), max(0, remaining), math.ceil(empty_for - _ROUNDING), wait)

@@ -10,7 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from app.door.limits import Demand, LocalLimiter, Verdict, needed, verdict
+from app.door.limits import Demand, LocalLimiter, Verdict, verdict
 from app.telemetry.logs import get_logger
 from app.telemetry.metrics.door import DoorMetrics
 
@@ -25,15 +25,15 @@ local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 local empty, answer, refused = {}, {}, false
 for i, key in ipairs(KEYS) do
-    local rate, size, need = ARGV[4 * i - 3], ARGV[4 * i - 2], ARGV[4 * i]
+    local rate, size = ARGV[3 * i - 2], ARGV[3 * i - 1]
     empty[i] = math.max((tonumber(redis.call('GET', key)) or now) - now, 0)
-    local wait = math.max(empty[i] + (need - size) / rate, 0)
+    local wait = math.max(empty[i] + (1 - size) / rate, 0)
     if wait < 0.00001 then wait = 0 else refused = true end
     answer[2 * i] = string.format('%.6f', wait)
 end
 for i, key in ipairs(KEYS) do
     if not refused then
-        empty[i] = empty[i] + ARGV[4 * i - 1] / ARGV[4 * i - 3]
+        empty[i] = empty[i] + ARGV[3 * i] / ARGV[3 * i - 2]
         redis.call('SET', key, string.format('%.6f', now + empty[i]), 'PX', math.ceil(empty[i] * 1000) + 1)
     end
     answer[2 * i - 1] = string.format('%.6f', empty[i])
@@ -105,11 +105,7 @@ class RedisLimiter:
                 async with asyncio.timeout(self._deadline):
                     answer = await self._script(
                         keys=[f"{_PREFIX}{demand.caller}:{demand.rate}:{demand.size}" for demand in demands],
-                        args=[
-                            number
-                            for demand in demands
-                            for number in (demand.rate, demand.size, demand.cost, needed(demand))
-                        ],
+                        args=[number for demand in demands for number in (demand.rate, demand.size, demand.cost)],
                     )
             except (RedisError, OSError, TimeoutError) as error:
                 self._lost(error)

@@ -83,12 +83,12 @@ async def test_it_counts_as_the_local_one_does(redis):
 
 async def test_debts_are_paid_off_and_of_several_demands_all_are_met_or_none(redis):
     async with limiter(redis.url) as limits:
-        assert (await one(limits, "large", 0.1, 1, 5, debt=True)).wait == 0
-        assert 45 < (await one(limits, "large", 0.1, 1, debt=True)).wait <= 50
-        many, few = Demand("many", 0.01, 10, debt=True), Demand("few", 0.01, 1, debt=True)
+        assert (await one(limits, "large", 0.1, 1, 5)).wait == 0
+        assert 45 < (await one(limits, "large", 0.1, 1)).wait <= 50
+        many, few = Demand("many", 0.01, 10), Demand("few", 0.01, 1)
         assert [v.wait for v in await limits.take_all(many, few)] == [0, 0]
         assert [v.wait > 0 for v in await limits.take_all(many, few)] == [False, True]
-        assert (await one(limits, "many", 0.01, 10, debt=True)).remaining == 8
+        assert (await one(limits, "many", 0.01, 10)).remaining == 8
 
 
 async def test_two_gateways_have_one_limit(redis, start):

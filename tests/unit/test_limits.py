@@ -80,17 +80,17 @@ def test_changed_numbers_count_at_once(limiter):
 
 
 def test_what_is_larger_than_the_bucket_is_a_debt_that_is_paid_off_first(limiter, clock):
-    assert one(limiter, "a", 10, 10, 35, debt=True).wait == 0
-    assert one(limiter, "a", 10, 10, 1, debt=True).wait == pytest.approx(2.6)
+    assert one(limiter, "a", 10, 10, 35).wait == 0
+    assert one(limiter, "a", 10, 10, 1).wait == pytest.approx(2.6)
     clock.now += 2.6
-    assert one(limiter, "a", 10, 10, 1, debt=True).wait == 0
+    assert one(limiter, "a", 10, 10, 1).wait == 0
 
 
 def test_of_several_demands_all_are_met_or_none(limiter):
-    many, few = Demand("many", 1, 10, debt=True), Demand("few", 1, 1, debt=True)
+    many, few = Demand("many", 1, 10), Demand("few", 1, 1)
     assert [v.wait for v in said(limiter.take_all(many, few))] == [0, 0]
     assert [v.wait > 0 for v in said(limiter.take_all(many, few))] == [False, True]
-    assert one(limiter, "many", 1, 10, debt=True).remaining == 8
+    assert one(limiter, "many", 1, 10).remaining == 8
 
 
 def test_one_who_is_not_full_is_never_forgotten_for_want_of_room(clock):
