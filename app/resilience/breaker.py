@@ -5,8 +5,7 @@ M. Nygard, Release It!, chapter "Stability Patterns". Knows nothing of what it g
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Protocol
 
 StateName = Literal["closed", "half_open", "open"]
 
@@ -28,27 +27,16 @@ class Rejected(Exception):
         self.retry_after = retry_after
 
 
-@dataclass(slots=True)
-class _Closed:
-    name: StateName = "closed"
-    failures: int = 0
+class Permit(Protocol):
+    """Leave for one try. Say once how it went; what another state than the present one let through counts no more."""
 
+    def succeeded(self) -> None: ...
 
-@dataclass(slots=True)
-class _HalfOpen:
-    tokens: int
-    renewed_at: float
-    name: StateName = "half_open"
-    successes: int = 0
+    def failed(self) -> None: ...
 
-
-@dataclass(slots=True)
-class _Open:
-    until: float
-    name: StateName = "open"
-
-
-_State = _Closed | _HalfOpen | _Open
+    def gave_back(self) -> None:
+        """It ended without telling anything about the other side."""
+        ...
 
 
 class CircuitBreaker:
@@ -66,65 +54,49 @@ class CircuitBreaker:
         self._clock = clock
         self._changed = changed
         self._rejected = rejected
-        self._state: _State = _Closed()
-        self._shared: Permit | None = Permit(self, self._state)
-        """All tries have the same while it is closed: nothing is counted that could be handed back."""
+        self._state: _State = _Closed(self, policy.failures)
 
     @property
     def state(self) -> StateName:
         return self._state.name
 
-    def permit(self) -> "Permit":
-        """Leave for one try. Raises Rejected."""
-        if self._shared is not None:
-            return self._shared
-        now = self._clock()
-        if isinstance(self._state, _Open):
-            if now < self._state.until:
-                raise self._rejection(self._state.until - now)
-            self.half_open()
-        if isinstance(self._state, _HalfOpen):
-            self._take_token(self._state, now)
-        return Permit(self, self._state)
+    def permit(self) -> Permit:
+        """Raises Rejected."""
+        state = self._state
+        if isinstance(state, _Open):
+            left = state.until - self._clock()
+            if left > 0:
+                raise self._rejection(left)
+            state = self._let_some_through()
+        if isinstance(state, _HalfOpen):
+            self._take_token(state, self._clock())
+        return state
 
     def half_open(self) -> None:
         """The other side is known to answer again: let some through to try, at once."""
         if isinstance(self._state, _Open):
-            self._enter(_HalfOpen(self._policy.successes, self._clock()))
+            self._let_some_through()
 
-    def succeeded(self, asked_in: object) -> None:
-        """What a permit of that state led to. What another state than the present one began counts no more."""
-        if asked_in is not self._state:
-            return
-        if isinstance(self._state, _Closed):
-            self._state.failures = 0
-        elif isinstance(self._state, _HalfOpen):
-            self._state.successes += 1
-            if self._state.successes >= self._policy.successes:
-                self._enter(_Closed())
+    def close(self, asked_in: "_State") -> None:
+        """For what became of the tries that this state let through; as `open`."""
+        if asked_in is self._state:
+            self._enter(_Closed(self, self._policy.failures))
 
-    def failed(self, asked_in: object) -> None:
-        """As `succeeded`."""
-        if asked_in is not self._state:
-            return
-        if isinstance(self._state, _Closed):
-            self._state.failures += 1
-        if isinstance(self._state, _HalfOpen) or self._too_many():
+    def open(self, asked_in: "_State") -> None:
+        if asked_in is self._state:
             self._enter(_Open(self._clock() + self._policy.open_seconds))
 
-    def gave_back(self, asked_in: object) -> None:
-        """A try ended without telling anything about the other side."""
-        if asked_in is self._state and isinstance(self._state, _HalfOpen):
-            self._state.tokens += 1
+    def _let_some_through(self) -> "_HalfOpen":
+        tries = self._policy.successes
+        state = _HalfOpen(self, tries, tries, self._clock())
+        self._enter(state)
+        return state
 
     def _rejection(self, retry_after: float) -> Rejected:
         self._rejected(self.state)
         return Rejected(self.state, retry_after)
 
-    def _too_many(self) -> bool:
-        return isinstance(self._state, _Closed) and self._state.failures >= self._policy.failures
-
-    def _take_token(self, state: _HalfOpen, now: float) -> None:
+    def _take_token(self, state: "_HalfOpen", now: float) -> None:
         if not state.tokens:
             renewal = state.renewed_at + self._policy.open_seconds
             if now < renewal:
@@ -132,35 +104,56 @@ class CircuitBreaker:
             state.tokens, state.renewed_at = self._policy.successes, now
         state.tokens -= 1
 
-    def _enter(self, state: _State) -> None:
+    def _enter(self, state: "_State") -> None:
         self._state = state
-        self._shared = Permit(self, state) if isinstance(state, _Closed) else None
         self._changed(state.name)
 
 
-class Permit:
-    """Use it as a context and say how the try went; saying nothing hands it back."""
+@dataclass(slots=True, eq=False)
+class _Closed:
+    """All its tries have the same permit, itself: nothing is counted that could be handed back."""
 
-    __slots__ = ("_asked_in", "_breaker", "_told")
-
-    def __init__(self, breaker: CircuitBreaker, asked_in: object) -> None:
-        self._breaker = breaker
-        self._asked_in = asked_in
-        self._told = False
+    breaker: CircuitBreaker
+    most_failures: int
+    failures: int = 0
+    name: StateName = "closed"
 
     def succeeded(self) -> None:
-        self._told = True
-        self._breaker.succeeded(self._asked_in)
+        self.failures = 0
 
     def failed(self) -> None:
-        self._told = True
-        self._breaker.failed(self._asked_in)
+        self.failures += 1
+        if self.failures >= self.most_failures:
+            self.breaker.open(self)
 
-    def __enter__(self) -> Self:
-        return self
+    def gave_back(self) -> None:
+        return
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._told:
-            self._breaker.gave_back(self._asked_in)
+
+@dataclass(slots=True, eq=False)
+class _HalfOpen:
+    breaker: CircuitBreaker
+    wanted: int
+    tokens: int
+    renewed_at: float
+    name: StateName = "half_open"
+
+    def succeeded(self) -> None:
+        self.wanted -= 1
+        if not self.wanted:
+            self.breaker.close(self)
+
+    def failed(self) -> None:
+        self.breaker.open(self)
+
+    def gave_back(self) -> None:
+        self.tokens += 1
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    until: float
+    name: StateName = "open"
+
+
+_State = _Closed | _HalfOpen | _Open

@@ -22,13 +22,11 @@ class Bench:
 
     def fail(self, times: int = 1) -> None:
         for _ in range(times):
-            with self.breaker.permit() as permit:
-                permit.failed()
+            self.breaker.permit().failed()
 
     def succeed(self, times: int = 1) -> None:
         for _ in range(times):
-            with self.breaker.permit() as permit:
-                permit.succeeded()
+            self.breaker.permit().succeeded()
 
 
 def test_failures_in_a_row_open_it_and_a_success_between_starts_the_count_again():
@@ -76,8 +74,7 @@ def test_a_try_that_tells_nothing_is_handed_back():
     bench.fail()
     bench.now = 10
     for _ in range(5):
-        with bench.breaker.permit():
-            pass
+        bench.breaker.permit().gave_back()
     assert bench.breaker.state == "half_open"
     bench.succeed()
     assert bench.breaker.state == "closed"

@@ -174,6 +174,20 @@ def test_the_oldest_of_those_who_wait_is_told():
     assert waiting.age == 0.0
 
 
+def test_it_is_silence_when_somebody_waits_and_nobody_gets_anything():
+    waiting = Waiting()
+    assert waiting.silence == 0.0
+    numbers = [waiting.begin() for _ in range(3)]
+    silence = waiting.silence
+    waiting.end(numbers[0], served=False)
+    assert 0 < silence < waiting.silence
+    silence = waiting.silence
+    waiting.end(numbers[1])
+    assert waiting.silence < silence
+    waiting.end(numbers[2])
+    assert waiting.silence == 0.0
+
+
 async def test_pauses_of_the_loop_and_of_the_collector_are_told():
     metrics, seconds = Metrics(), iter(range(10_000))
     pauses = Pauses(metrics.process, lambda: float(next(seconds)))

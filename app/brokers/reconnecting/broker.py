@@ -12,11 +12,10 @@ from typing import TypeVar
 
 from app.broker import BrokerKind, Log, Membership, Sharer
 from app.brokers.reconnecting.session import Session
-from app.brokers.waiting import Waiting
 from app.deadline import Deadline
 from app.errors import NOT_WRITTEN, CircuitOpen, DeadlineExceeded, Disconnected, NotFound, Overloaded
 from app.group import GroupInfo
-from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position, Show
+from app.record import Failed, Fetched, Limit, NewRecord, Outcome, Position, Show, Written
 from app.resilience.breaker import CircuitBreaker, Permit, Rejected
 from app.topic import TopicInfo, TopicLayout, TopicSpec
 
@@ -44,8 +43,7 @@ class ReconnectingBroker:
         self._longest_wait = longest_wait
         self._most_waiting = most_waiting
         self._layouts: dict[str, TopicLayout] = {}
-        self.waiting = Waiting()
-        """Sends that are waiting now."""
+        self.waiting = session.waiting
 
     @property
     def fault(self) -> str | None:
@@ -64,20 +62,25 @@ class ReconnectingBroker:
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         """As `Broker.publish`. Raises CircuitOpen, Overloaded: nothing was written, nothing waits."""
-        if len(self.waiting) >= self._most_waiting:
-            raise Overloaded(f"{len(self.waiting)} sends are waiting for the broker already")
-        number = self.waiting.begin()
+        waiting = self.waiting
+        if len(waiting) >= self._most_waiting:
+            raise Overloaded(f"{len(waiting)} sends are waiting for the broker already")
+        permit, number, served = self._permit(), waiting.begin(), False
         try:
-            with self._permit() as permit:
-                outcomes, failed = await self._attempt(topic, records, deadline)
-                if not failed:
-                    permit.succeeded()
-                    return outcomes
+            outcomes = await self._attempt(topic, records, deadline)
+            if Failed in map(type, outcomes):  # in C: every send asks this
                 outcomes = await self._insist(topic, records, deadline, outcomes)
-                self._judge(permit, outcomes, self.waiting.since(number))
-                return outcomes
+            served = Written in map(type, outcomes)
+            if served:
+                permit.succeeded()
+            else:
+                self._judge(permit, outcomes, waiting.since(number))
+        except BaseException:
+            permit.gave_back()
+            raise
         finally:
-            self.waiting.end(number)
+            waiting.end(number, served=served)
+        return outcomes
 
     async def prepare(self, topic: str) -> None:
         await self._watched(lambda: self._inner.prepare(topic))
@@ -167,34 +170,24 @@ class ReconnectingBroker:
                     outcomes[place] = Failed(DeadlineExceeded("the broker took nothing within this request's deadline"))
                 break
             await asyncio.sleep(PAUSE)
-            answered, _ = await self._attempt(topic, [records[place] for place in again], deadline)
+            answered = await self._attempt(topic, [records[place] for place in again], deadline)
             for place, outcome in zip(again, answered, strict=True):
                 outcomes[place] = outcome
             again = [again[number] for number in _to_send_again(answered)]
         return outcomes
 
-    async def _attempt(
-        self, topic: str, records: Sequence[NewRecord], deadline: Deadline
-    ) -> tuple[list[Outcome], bool]:
-        """The outcomes, and whether one of them is a failure."""
+    async def _attempt(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         session = self._session
         if session.state != "ready" and not await session.ready(deadline):
-            return [Failed(deadline.error(NOT_WRITTEN))] * len(records), True
+            return [Failed(deadline.error(NOT_WRITTEN))] * len(records)
         generation = session.generation
-        session.begin_waiting()
         try:
             outcomes = await self._inner.publish(topic, records, deadline)
         except Disconnected as error:
+            outcomes = [Failed(error)] * len(records)
+        if Failed in map(type, outcomes):
             session.suspect(generation)
-            return [Failed(error)] * len(records), True
-        finally:
-            session.end_waiting()
-        failed = Failed in map(type, outcomes)  # in C: every send asks this
-        if failed:
-            session.suspect(generation)
-        else:
-            session.progressed()
-        return outcomes, failed
+        return outcomes
 
     def _permit(self) -> Permit:
         try:
@@ -205,14 +198,15 @@ class ReconnectingBroker:
             ) from None
 
     def _judge(self, permit: Permit, outcomes: Sequence[Outcome], started: float) -> None:
+        """What it says of the broker that nothing came through."""
         errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
-        if len(errors) < len(outcomes):
-            permit.succeeded()
-        elif any(isinstance(error, Disconnected) for error in errors) or (
+        if any(isinstance(error, Disconnected) for error in errors) or (
             any(isinstance(error, DeadlineExceeded) for error in errors)
             and monotonic() - started >= 0.95 * self._longest_wait
         ):
             permit.failed()
+        else:
+            permit.gave_back()
 
 
 def _to_send_again(outcomes: Sequence[Outcome]) -> list[int]:

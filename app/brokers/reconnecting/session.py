@@ -17,6 +17,7 @@ from tenacity import (
 )
 
 from app.broker import Log
+from app.brokers.waiting import Waiting
 from app.deadline import Deadline
 from app.errors import Disconnected, SluiceError
 from app.resilience.backoff import Backoff
@@ -26,7 +27,8 @@ State = Literal["connecting", "ready", "away", "rebuilding", "closed"]
 
 PROBE_SECONDS = 0.5
 PING_SECONDS = 3.0
-LAST_ACKNOWLEDGEMENTS_SECONDS = 2.0
+LOOKS_FOR_LAST_ACKNOWLEDGEMENTS, LOOK_SECONDS = 40, 0.05
+"""How long a connection that is given up is left to those who may still get an answer by it."""
 
 _log = get_logger(__name__)
 
@@ -72,12 +74,11 @@ class Session:
         self._answers = answers
         self._ready = asyncio.Event()
         self._nudge = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._watch: asyncio.Task[None] | None = None
-        self._waiting = 0
-        self._progress_at = 0.0
+        self._held = 0
         self._away_since = 0.0
+        self.waiting = Waiting()
+        """Sends that wait: for a connection, or for an acknowledgement."""
         self.state: State = "connecting"
         self.generation = 0
 
@@ -112,31 +113,17 @@ class Session:
         if self.state == "ready":
             return True
         waiting = asyncio.ensure_future(self._ready.wait())
+        self._held += 1
         try:
             return await deadline.wait(waiting)
         finally:
+            self._held -= 1
             waiting.cancel()
 
     async def ready_again(self) -> None:
         """Wait for a connection, however long; at least long enough that one which fails at once is not asked again."""
         await asyncio.sleep(PROBE_SECONDS)
         await self._ready.wait()
-
-    def begin_waiting(self) -> None:
-        """Somebody waits for an acknowledgement, until `end_waiting`."""
-        if not self._waiting:
-            self._progress_at = monotonic()
-            self._idle.clear()
-        self._waiting += 1
-
-    def end_waiting(self) -> None:
-        self._waiting -= 1
-        if not self._waiting:
-            self._idle.set()
-
-    def progressed(self) -> None:
-        """Something was acknowledged."""
-        self._progress_at = monotonic()
 
     def suspect(self, generation: int) -> None:
         """A call of that generation failed in a way that may mean that the broker is away, or the connection broken."""
@@ -152,11 +139,8 @@ class Session:
             self._nudge.clear()
             if fault := self._inner.fault:
                 await self._rebuild(fault)
-            elif nudged or self.state == "away" or self._silent_for() > self._policy.overdue:
+            elif nudged or self.state == "away" or self.waiting.silence > self._policy.overdue:
                 await self._look()
-
-    def _silent_for(self) -> float:
-        return monotonic() - self._progress_at if self._waiting else 0.0
 
     async def _look(self) -> None:
         now = monotonic()
@@ -171,18 +155,18 @@ class Session:
                 await self._rebuild("moved")
             return
         if self.state == "away":
-            self._progress_at = monotonic()
             self._enter_ready()
-        elif self._silent_for() > self._policy.stalled:
+        elif self.waiting.silence > self._policy.stalled:
             await self._rebuild("stalled")
 
     async def _rebuild(self, reason: str) -> None:
         self._enter("rebuilding", reason)
         self._listener.rebuild(reason)
         _log.warning("connection made anew", reason=reason, generation=self.generation)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_ACKNOWLEDGEMENTS_SECONDS):
-                await self._idle.wait()
+        for _ in range(LOOKS_FOR_LAST_ACKNOWLEDGEMENTS):
+            if len(self.waiting) <= self._held:
+                break
+            await asyncio.sleep(LOOK_SECONDS)
         await self._inner.close()
         while True:
             if await self._reopened():
@@ -220,6 +204,7 @@ class Session:
                 return
 
     def _enter_ready(self) -> None:
+        self.waiting.progress_at = monotonic()
         self._enter("ready")
         self._ready.set()
 
