@@ -98,7 +98,7 @@ def _module_of_library(_logger: Any, _method: str, event: EventDict) -> EventDic
 
 def _json(logger: Any, method: str, event: EventDict) -> bytes:
     """The whole line in one step: every request waits for one."""
-    if event.get("exc_info"):
+    if "exc_info" in event:
         event = structlog.processors.format_exc_info(logger, method, event)
     event = _describe(logger, method, event)
     event["timestamp"] = datetime.now(UTC)
