@@ -39,13 +39,13 @@ def _poll(metrics: Metrics) -> None:
 
 
 def _answer(metrics: Metrics, method: str, status: int) -> None:
+    now = time.perf_counter()
     metrics.http.answered(
         method,
         "/streams/{stream}/topics/{topic}/messages",
         status,
-        started=time.perf_counter() - 0.0013,
-        received=300,
-        sent=500,
+        times=(now - 0.0013, now),
+        sizes=(300, 500),
         whose=("b1946ac92492d2347c6235b4d2611184", None),
     )
     metrics.door.used("k1")

@@ -99,18 +99,15 @@ def test_a_database_is_counted_with_the_files_beside_it(tmp_path):
 
 
 class Timed:
-    """What is told of requests, by a clock that stands where the test puts it."""
+    """What is told of requests, at times that the test chooses."""
 
     def __init__(self) -> None:
-        self.now = 0.0
         self.registry = CollectorRegistry()
-        self._http = HttpMetrics(Families(self.registry, shared=False), clock=lambda: self.now)
+        self._http = HttpMetrics(Families(self.registry, shared=False))
 
     def answered(self, *, seconds: float, ended: float, request_id: str, traceparent: str | None = None) -> None:
-        self.now = ended
-        started = ended - seconds
-        whose = request_id, traceparent
-        self._http.answered("GET", "/a", 200, started=started, received=0, sent=100, whose=whose)
+        times, whose = (ended - seconds, ended), (request_id, traceparent)
+        self._http.answered("GET", "/a", 200, times=times, sizes=(0, 100), whose=whose)
 
     def exemplars(self, label: str = "request_id") -> set[str]:
         text = openmetrics.generate_latest(self.registry).decode()

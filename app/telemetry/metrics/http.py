@@ -1,8 +1,6 @@
 """Requests as HTTP sees them: how many, how long, how large, by route, method and status."""
 
-from collections.abc import Callable
 from functools import cache
-from time import perf_counter
 from typing import NamedTuple
 
 from app.telemetry.metrics.families import Families, Tally
@@ -29,7 +27,7 @@ class _Series(NamedTuple):
 class HttpMetrics:
     """Told of each request once. Of the exemplars only the latest in a bucket is kept: one a second is enough."""
 
-    def __init__(self, new: Families, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, new: Families) -> None:
         duration = new.seconds_by(
             "http_request_duration", "From the request's head to the answer's last byte.", *_LABELS
         )
@@ -39,7 +37,6 @@ class HttpMetrics:
             lambda *labels: _Series(duration(*labels), new.tally(received(*labels)), new.tally(sent(*labels)))
         )
         self._errors = new.count("sluice_errors", "Answers that tell of an error.", "code").labels
-        self._clock = clock
         self._next_exemplar = 0.0
         self.in_flight = new.level("http_requests_in_flight", "Requests that are not answered yet.", "livesum")
 
@@ -48,13 +45,14 @@ class HttpMetrics:
         self._errors(code).inc()
 
     def answered(
-        self, method: str, route: str, status: int, *, started: float, received: int, sent: int, whose: Whose
+        self, method: str, route: str, status: int, *, times: tuple[float, float], sizes: tuple[int, int], whose: Whose
     ) -> float:
-        """The answer is out, to a request that came at `started` by the clock; answers how many seconds that took.
+        """The request came at the first of the `times` and had its answer at the second; how many seconds that took.
 
-        The bytes are those of the body received, and those sent, the head included.
+        The `sizes` are the bytes of the body received, and those sent, the head included.
         """
-        ended = self._clock()
+        started, ended = times
+        received, sent = sizes
         seconds = ended - started
         series = self._of(method, route, status)
         exemplar = None
