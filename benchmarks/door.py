@@ -68,7 +68,7 @@ def _request(key: str) -> Request:
     headers = CIMultiDictProxy(CIMultiDict({"Host": "x", "Accept": "*/*", "X-API-Key": key}))
     message = RawRequestMessage("POST", url.raw_path, HttpVersion11, headers, (), False, None, False, False, url)  # noqa: FBT003
     nothing: Any = Mock()
-    request = Request(message, EMPTY_PAYLOAD, nothing, nothing, nothing, nothing)
+    request = Request(message, EMPTY_PAYLOAD, nothing, "127.0.0.1")
     request.match_info = {"stream": "orders", "topic": "paid"}
     request.call = Call("id")
     return request
