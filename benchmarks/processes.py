@@ -19,7 +19,7 @@ def gateway(folder: Path, **environ: str) -> Iterator[tuple[int, int]]:
     port = free_port()
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve", "--endpoint", f"127.0.0.1:{port}"],
+            [_python(), "-m", "app", "serve", "--endpoint", f"127.0.0.1:{port}"],
             env={
                 **os.environ,
                 "LOG_FORMAT": "json",
@@ -42,13 +42,16 @@ def gateway(folder: Path, **environ: str) -> Iterator[tuple[int, int]]:
 
 @contextlib.contextmanager
 def bare_aiohttp() -> Iterator[int]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.floors"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    process = subprocess.Popen([_python(), "-m", "benchmarks.floors"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         yield int(process.stdout.readline())
     finally:
         process.communicate(timeout=10)
+
+
+def _python() -> str:
+    """What runs all servers, ours and bare ones alike: `BENCH_PYTHON`, else what runs this."""
+    return os.environ.get("BENCH_PYTHON", sys.executable)
 
 
 def wait_ready(port: int) -> None:

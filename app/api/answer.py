@@ -14,6 +14,7 @@ JSON = "application/json"
 
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT.value, HTTPStatus.NOT_MODIFIED.value})
 _GOES_ON, _ENDS = "Connection: keep-alive\r\n", "Connection: close\r\n"
+_EMPTY = "Content-Length: 0\r\n"
 _UNKEPT = f"Cache-Control: {UNKEPT}\r\n"
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -46,14 +47,16 @@ class Answer:
     def on_wire(self, common: str, *, version: tuple[int, int], head_only: bool) -> bytes:
         """Its bytes, for a request of this HTTP version; `common` are the lines of every answer."""
         body, status = self.body, self.status
-        kind = f"Content-Type: {self.content_type}\r\n" if body else ""
+        if status in _BODILESS:
+            about, head_only = "", True
+        else:
+            about = f"Content-Type: {self.content_type}\r\nContent-Length: {len(body)}\r\n" if body else _EMPTY
         own = _checked(self.headers) if self.headers else ""
         kept = "" if hdrs.CACHE_CONTROL in self.headers else _UNKEPT
-        length = "" if status in _BODILESS else f"Content-Length: {len(body)}\r\n"
         after = _ENDS if not self.keep_alive else _GOES_ON if version < (1, 1) else ""
         date = _date(int(time.time()))
-        head = f"{_first(version, status)}{kind}{own}{kept}{length}{after}{date}{common}\r\n".encode()
-        data = head if head_only or status in _BODILESS else head + body
+        head = f"{_first(version, status)}{about}{own}{kept}{after}{date}{common}\r\n".encode()
+        data = head if head_only else head + body
         self.size = len(data)
         return data
 

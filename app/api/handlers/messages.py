@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from multidict import istr
+
 from app.api import responses
 from app.api.answer import Answer
 from app.api.audit_topic import asks_for_audit
@@ -19,8 +21,9 @@ from app.gateway.producer import Producer
 from app.names import TopicName
 from app.record import Failed, Outcome
 from app.telemetry.logs import bind
-from app.telemetry.trace_context import HEADER as TRACEPARENT
-from app.telemetry.trace_context import is_traceparent
+from app.telemetry.trace_context import HEADER, is_traceparent
+
+_TRACEPARENT = istr(HEADER)
 
 
 class Bounds(NamedTuple):
@@ -96,7 +99,7 @@ class Messages:
 def origin_of(request: Request) -> Origin:
     """Where the request says that it comes from."""
     call = request.call
-    given = call.traceparent or request.headers.get(TRACEPARENT)
+    given = call.traceparent or request.headers.get(_TRACEPARENT)
     return Origin(call.request_id, given if given and is_traceparent(given) else None)
 
 

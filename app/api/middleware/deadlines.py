@@ -1,11 +1,14 @@
 """Every request has a deadline, which the client may shorten, and a lease on the budget of bytes."""
 
+from collections.abc import Awaitable
+from functools import partial
+
 from multidict import istr
 
 from app.api.answer import Response
 from app.api.request import Handler, Request
 from app.api.route import Middleware, Route
-from app.deadline import Deadlines
+from app.deadline import Deadline, Deadlines
 from app.resilience.budget import ByteBudget, Lease
 from app.telemetry.logs import get_logger
 
@@ -17,10 +20,10 @@ _log = get_logger(__name__)
 
 
 def deadlines(all_deadlines: Deadlines, budget: ByteBudget, *, longest: float) -> Middleware:
-    """The middleware; `longest` is the deadline in seconds of a request that asks for none."""
+    """The middleware; `longest` is the deadline in seconds of a request that asks for none. Both end `at_end`."""
 
     def middleware(handler: Handler, _route: Route) -> Handler:
-        async def handle(request: Request) -> Response:
+        def handle(request: Request) -> Awaitable[Response]:
             call = request.call
             seconds = longest
             if (given := request.headers.get(HEADER)) is not None:
@@ -28,13 +31,14 @@ def deadlines(all_deadlines: Deadlines, budget: ByteBudget, *, longest: float) -
                 call.effective_timeout = round(seconds * 1000)
             deadline = call.deadline = all_deadlines.start(seconds)
             lease = call.lease = Lease(budget)
-            try:
-                return await handler(request)
-            finally:
-                all_deadlines.end(deadline)
-                lease.release()
+            call.at_end = partial(end, deadline, lease)
+            return handler(request)
 
         return handle
+
+    def end(deadline: Deadline, lease: Lease) -> None:
+        all_deadlines.end(deadline)
+        lease.release()
 
     return middleware
 

@@ -39,8 +39,6 @@ def observe(metrics: Metrics) -> Middleware:
             response: Response | None = None
             try:
                 response = await handler(request)
-                if isinstance(response, Answer) and len(response.body) > SMALL:
-                    await compress(request, response)
                 if rest := _written(request, response):
                     await rest
                 if request.call.delivery:
@@ -52,8 +50,10 @@ def observe(metrics: Metrics) -> Middleware:
             else:
                 return response
             finally:
-                status = _fate(request, response)
-                if delivery := request.call.delivery:
+                status, call = _fate(request, response), request.call
+                if call.at_end:
+                    call.at_end()
+                if delivery := call.delivery:
                     await delivery.settle(status != _CLIENT_GONE)
                 get_running_loop().call_soon(tell, request, response, status, (started, perf_counter()))
 
@@ -89,7 +89,13 @@ def _written(request: Request, response: Response) -> Awaitable[None] | None:
     """Write the answer, or the end of a feed; what there is to wait for."""
     if not isinstance(response, Answer):
         return response.write_eof()
-    return request.answer(response)
+    return _compressed(request, response) if len(response.body) > SMALL else request.answer(response)
+
+
+async def _compressed(request: Request, answer: Answer) -> None:
+    await compress(request, answer)
+    if rest := request.answer(answer):
+        await rest
 
 
 def _fate(request: Request, response: Response | None) -> int:
