@@ -4,7 +4,7 @@ Kept in the process and rebuilt from the log itself, whose records carry their i
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from app.record import Written
 
@@ -23,16 +23,14 @@ class DedupeWindow:
         self._window_ms = window_ms
         self._max_ids = max_ids
         self._places: dict[str, int] = {}
+        self.ids: AbstractSet[str] = self._places.keys()
+        """Those that may stand here, be they outside of the window by now; whoever has it sees it change."""
         # The order of writing. A dict finds its oldest entry only by walking over those deleted before it, and an
         # OrderedDict takes 80 bytes more for each.
         self._order: deque[str] = deque()
 
     def __len__(self) -> int:
         return len(self._places)
-
-    def knows_any(self, event_ids: Iterable[str]) -> bool:
-        """Whether one of these may stand here, be it outside of the window by now."""
-        return not self._places.keys().isdisjoint(event_ids)
 
     def find(self, event_id: str, now_ms: int) -> Written | None:
         """Where the id stands, as a duplicate, if it was written within the window."""

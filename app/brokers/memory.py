@@ -73,7 +73,7 @@ class MemoryBroker:
         for partition in touched:
             self._partition(topic, partition)
         ids = [record.event_id for record in records if record.event_id]
-        if len(set(ids)) == len(ids) and not target.seen.knows_any(ids):
+        if len(set(ids)) == len(ids) and target.seen.ids.isdisjoint(ids):
             outcomes: list[Outcome] = _append_all(target, records)
         else:
             now_ms = int(self._clock() * 1000)

@@ -115,7 +115,10 @@ class Producer:
     def _count(
         self, topic: TopicName, records: Sequence[NewRecord], outcomes: Sequence[Outcome], seconds: float
     ) -> None:
-        failed = repeated = 0
+        failed = repeated = size = 0
+        for record in records:
+            if record.value:
+                size += len(record.value)
         for outcome in outcomes:
             if isinstance(outcome, Failed):
                 failed += 1
@@ -127,7 +130,7 @@ class Producer:
             stored=len(outcomes) - failed - repeated,
             repeated=repeated,
             failed=failed,
-            size=sum([len(record.value) for record in records if record.value]),
+            size=size,
             seconds=seconds,
         )
 

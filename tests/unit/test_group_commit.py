@@ -16,7 +16,7 @@ from app.errors import NOT_WRITTEN, UNKNOWN, Disconnected, MessageTooLarge
 from app.record import BATCH_HEADER, Failed, NewRecord, Written
 from app.topic import TopicConfigs
 
-MOST_BYTES = 10_000
+ROOM = 10_000
 LONG = 60
 ID = "7d0c1f52-6f0e-4c1c-9f8e-0d8f3a0b1c01"
 
@@ -27,7 +27,7 @@ def record(event_id: str | None = None, size: int = 10) -> NewRecord:
 
 def to(repeats: TopicRepeats | None = None, **configs: str) -> Destination:
     configs = TopicConfigs.read({name.replace("_", "."): value for name, value in configs.items()})
-    return Destination({0}, configs, min(MOST_BYTES, configs.max_message_bytes), repeats, 0.0, 0)
+    return Destination({0}, configs, min(ROOM, configs.max_message_bytes - BATCH_HEADER), repeats, 0.0, 0)
 
 
 def new_window() -> TopicRepeats:
@@ -59,10 +59,10 @@ class Broker:
     def answer(self, offset: int) -> None:
         self.deliveries[-1].set_result(SimpleNamespace(offset=offset, timestamp=-1, timestamp_type=0))
 
-    def put(self, *values: bytes, most_bytes: int = MOST_BYTES) -> Part:
+    def put(self, *values: bytes, room: int = ROOM) -> Part:
         records = [NewRecord.of(0, value, 1000) for value in values]
         part = Part(records, sum(record.framed for record in records))
-        self.queue.put(part, most_bytes)
+        self.queue.put(part, room)
         return part
 
 
@@ -91,7 +91,7 @@ async def test_what_comes_while_a_batch_is_on_its_way_shares_the_next_one():
 async def test_no_batch_is_larger_than_its_topic_takes():
     broker = Broker()
     for value in (b"a", b"b", b"c"):
-        broker.put(value * 100, most_bytes=BATCH_HEADER + 2 * 150)
+        broker.put(value * 100, room=2 * 150)
     await turns()
     assert [len(batch) for batch in broker.taken] == [2]
 

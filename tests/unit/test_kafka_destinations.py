@@ -8,6 +8,7 @@ from app.brokers.kafka.destinations import Destinations
 from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.repeats import Repeats
 from app.errors import NotFound
+from app.record import BATCH_HEADER
 
 TOPIC = "t"
 
@@ -54,7 +55,7 @@ async def test_what_was_found_is_known_without_asking():
     found = await bench.find(0)
     assert bench.destinations.known(TOPIC) is found
     assert found.partitions == {0, 1}
-    assert found.most_bytes == found.config.max_message_bytes == 1000
+    assert found.room + BATCH_HEADER == found.config.max_message_bytes == 1000
     assert found.repeats is bench.repeats.ready(TOPIC) is not None
 
 

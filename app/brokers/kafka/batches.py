@@ -23,11 +23,6 @@ def refusal(record: NewRecord, config: TopicConfigs) -> SluiceError | None:
     return None
 
 
-def fits(size: int, most_bytes: int) -> bool:
-    """Whether a batch holds records that take so much."""
-    return BATCH_HEADER + size <= most_bytes
-
-
 def by_partition(records: Sequence[NewRecord], indices: Iterable[int]) -> dict[int, list[int]]:
     """The records' places, by partition, in request order."""
     places: dict[int, list[int]] = {}
@@ -36,11 +31,10 @@ def by_partition(records: Sequence[NewRecord], indices: Iterable[int]) -> dict[i
     return places
 
 
-def chunks(places: list[int], sizes: Sequence[int], most_bytes: int) -> list[list[int]]:
-    """The places of one partition as the fewest batches that keep the order and the size."""
-    if fits(sum([sizes[place] for place in places]), most_bytes):
+def chunks(places: list[int], sizes: Sequence[int], room: int) -> list[list[int]]:
+    """The places of one partition as the fewest batches that keep the order and have room for their records."""
+    if sum([sizes[place] for place in places]) <= room:
         return [places]
-    room = most_bytes - BATCH_HEADER
     found: list[list[int]] = []
     left = 0
     for place in places:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-from app.brokers.kafka.batches import fits, refusal
+from app.brokers.kafka.batches import refusal
 from app.brokers.kafka.destinations import Destination
 from app.brokers.kafka.group_commit import Part
 from app.brokers.kafka.repeats import TopicRepeats
 from app.deadline import Deadline
 from app.errors import UNKNOWN
-from app.record import Failed, NewRecord, Outcome, Written
+from app.record import BATCH_HEADER, Failed, NewRecord, Outcome, Written
 from app.topic import TopicConfigs
 
 _FRAMED = attrgetter("framed")
@@ -36,7 +36,7 @@ class Call:
 
     def _refuse(self, config: TopicConfigs) -> list[int]:
         """Fail the records that the broker would refuse; answers the places of the others."""
-        if not config.compacted and fits(max(self.sizes), config.max_message_bytes):
+        if not config.compacted and BATCH_HEADER + max(self.sizes) <= config.max_message_bytes:
             return list(range(len(self.records)))
         good = []
         for place, record in enumerate(self.records):
@@ -97,7 +97,7 @@ def whole(records: Sequence[NewRecord], to: Destination) -> Part | None:
     if elsewhere or partition not in to.partitions:
         return None
     size = sum(map(_FRAMED, records))
-    if not fits(size, to.most_bytes) or (to.config.compacted and None in [record.key for record in records]):
+    if size > to.room or (to.config.compacted and None in [record.key for record in records]):
         return None
     part = Part(records, size)
     return part if to.repeats is None or to.repeats.begin_new(part) else None

@@ -10,13 +10,14 @@ from app.brokers.kafka.directory import Directory, check_partition
 from app.brokers.kafka.errors import kafka_errors
 from app.brokers.kafka.internals import Producer, known_partitions
 from app.brokers.kafka.repeats import Repeats, TopicRepeats
+from app.record import BATCH_HEADER
 from app.topic import TopicConfigs
 
 PAUSE = 0.05
 
 
 class Destination(NamedTuple):
-    """A topic, as far as sends go: partitions that aiokafka knows too, batches of at most `most_bytes`.
+    """A topic, as far as sends go: partitions that aiokafka knows too, batches whose records take up to `room` bytes.
 
     `repeats` is None where no repeats are kept. True until then, by the monotonic clock, as long as the directory has
     `forgotten` nothing more.
@@ -24,7 +25,7 @@ class Destination(NamedTuple):
 
     partitions: AbstractSet[int]
     config: TopicConfigs
-    most_bytes: int
+    room: int
     repeats: TopicRepeats | None
     until: float
     forgotten: int
@@ -58,7 +59,7 @@ class Destinations:
         found = self._found[topic] = Destination(
             wanted | (known_partitions(producer, topic) & partitions),
             config,
-            min(MOST_BYTES, config.max_message_bytes),
+            min(MOST_BYTES, config.max_message_bytes) - BATCH_HEADER,
             self._repeats.ready(topic),
             until,
             forgotten,

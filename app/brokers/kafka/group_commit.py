@@ -13,11 +13,10 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from app.brokers.kafka.batches import MOST_BYTES
 from app.brokers.kafka.errors import of_handover, of_write
 from app.deadline import Deadline
 from app.errors import NOT_WRITTEN, UNKNOWN, DeadlineExceeded, Disconnected, SendFailed, SluiceError
-from app.record import BATCH_HEADER, Failed, NewRecord, Outcome, Written
+from app.record import Failed, NewRecord, Outcome, Written
 
 APART_SECONDS = 60.0
 """For so long nobody shares a batch after the broker refused a shared one."""
@@ -123,12 +122,12 @@ class GroupCommit:
         self._begun = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._most_bytes = MOST_BYTES
+        self._room = 0
         self._apart_until = 0.0
 
-    def put(self, part: Part, most_bytes: int) -> None:
-        """Queue it; whatever else is queued in this turn of the loop shares its batch, up to `most_bytes`."""
-        self._most_bytes = most_bytes
+    def put(self, part: Part, room: int) -> None:
+        """Queue it; whatever else is queued in this turn of the loop shares its batch, as far as that has `room`."""
+        self._room = room
         self._waiting.append(part)
         if self._pump is None:
             self._pump = self._loop.create_task(self._run())
@@ -154,7 +153,7 @@ class GroupCommit:
         self._begun = self._loop.time()
         apart = self._begun < self._apart_until
         parts: list[Part] = []
-        room = self._most_bytes - BATCH_HEADER
+        room = self._room
         while self._waiting and (not parts or (self._waiting[0].size <= room and not apart)):
             part = self._waiting.popleft()
             if not part.withdrawn:
@@ -195,15 +194,13 @@ class GroupCommit:
                 part.fail(error)
             return
         stamp = answer.timestamp if answer.timestamp_type == _LOG_APPEND_TIME else None
-        offset = answer.offset
+        offset, partition = answer.offset, self._partition
         for part in parts:
-            part.tell(
-                [
-                    Written(self._partition, place, record.timestamp_ms if stamp is None else stamp)
-                    for place, record in enumerate(part.records, offset)
-                ]
-            )
-            offset += len(part.records)
+            outcomes: list[Outcome] = []
+            for record in part.records:
+                outcomes.append(Written(partition, offset, record.timestamp_ms if stamp is None else stamp))
+                offset += 1
+            part.tell(outcomes)
         for repeats, own in groupby(parts, key=attrgetter("repeats")):
             if repeats is not None:
                 repeats.end(list(own))

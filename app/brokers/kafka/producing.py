@@ -101,8 +101,9 @@ class Producing:
         What can go as it is, is queued before anybody waits.
         """
         to = self._destinations.known(topic)
-        answer = self._put_whole(topic, records, deadline, to) if to and records else None
-        return answer or self._publish(topic, records, deadline, to)
+        if to and records and (part := whole(records, to)):
+            return self._put(topic, records[0].partition, part, deadline, to)
+        return self._publish(topic, records, deadline, to)
 
     async def _publish(
         self, topic: str, records: Sequence[NewRecord], deadline: Deadline, to: Destination | None
@@ -119,24 +120,18 @@ class Producing:
                 raise
             except (DeadlineExceeded, ShuttingDown) as error:
                 return [Failed(error)] * len(records)
-            if answer := self._put_whole(topic, records, deadline, to):
-                return await answer
+            if part := whole(records, to):
+                return await self._put(topic, records[0].partition, part, deadline, to)
         call = Call(topic, records, deadline, to)
         await self._send(call)
         await call.follow()
         return call.outcomes
 
-    def _put_whole(
-        self, topic: str, records: Sequence[NewRecord], deadline: Deadline, to: Destination
-    ) -> "asyncio.Future[list[Outcome]] | None":
-        """All of the call as one part, where it can be: nearly always."""
-        part = whole(records, to)
-        return self._put(topic, records[0].partition, part, deadline, to) if part else None
-
     def _put(
         self, topic: str, partition: int, part: Part, deadline: Deadline, to: Destination
     ) -> "asyncio.Future[list[Outcome]]":
-        self._queue(topic, partition).put(part, to.most_bytes)
+        queue = self._queues.get((topic, partition)) or self._new_queue(topic, partition)
+        queue.put(part, to.room)
         return part.answer_by(deadline)
 
     async def prepare(self, topic: str, now_ms: int) -> None:
@@ -159,7 +154,7 @@ class Producing:
         single: list[tuple[list[int], asyncio.Future[list[Outcome]]]] = []
         sequences: list[asyncio.Task[None]] = []
         for partition, own in by_partition(call.records, call.places()).items():
-            parts = [(chunk, call.part(chunk)) for chunk in chunks(own, call.sizes, call.to.most_bytes)]
+            parts = [(chunk, call.part(chunk)) for chunk in chunks(own, call.sizes, call.to.room)]
             if call.to.repeats:
                 for _, part in parts:
                     call.to.repeats.begin(part)
@@ -194,13 +189,11 @@ class Producing:
         task.add_done_callback(self._beside.discard)
         return task
 
-    def _queue(self, topic: str, partition: int) -> GroupCommit:
-        queue = self._queues.get((topic, partition))
-        if queue is None:
-            records_over = partial(self._hand_over, topic, partition)
-            look = partial(self._look, topic, partition)
-            queue = GroupCommit(records_over, partition=partition, on_failure=self._failed, on_delay=look)
-            self._queues[topic, partition] = queue
+    def _new_queue(self, topic: str, partition: int) -> GroupCommit:
+        records_over = partial(self._hand_over, topic, partition)
+        look = partial(self._look, topic, partition)
+        queue = GroupCommit(records_over, partition=partition, on_failure=self._failed, on_delay=look)
+        self._queues[topic, partition] = queue
         return queue
 
     async def _hand_over(self, topic: str, partition: int, records: list[NewRecord]) -> "asyncio.Future[Any]":

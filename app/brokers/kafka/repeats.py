@@ -8,6 +8,7 @@ import asyncio
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import attrgetter
 
 from app.brokers.dedupe import DedupeWindow
 from app.brokers.kafka.directory import Directory
@@ -17,6 +18,7 @@ from app.record import Limit, Position, Record, Written
 
 PAGE = Limit(1000, 1 << 20)
 _AT_ONCE = 1000
+_EVENT_ID = attrgetter("event_id")
 
 
 class TopicRepeats:
@@ -28,7 +30,7 @@ class TopicRepeats:
 
     def knows_any(self, event_ids: Collection[str]) -> bool:
         """Whether `find` has to be asked about these."""
-        return not self._in_flight.keys().isdisjoint(event_ids) or self._seen.knows_any(event_ids)
+        return not (self._in_flight.keys().isdisjoint(event_ids) and self._seen.ids.isdisjoint(event_ids))
 
     def find(self, event_id: str, now_ms: int) -> Written | Part | None:
         """Where the event is, as a duplicate; or with what it is on its way."""
@@ -41,9 +43,9 @@ class TopicRepeats:
 
     def begin_new(self, part: Part) -> bool:
         """The same, if none of them is known indeed, and none is there twice."""
-        ids = [record.event_id for record in part.records if record.event_id]
+        ids = list(filter(None, map(_EVENT_ID, part.records)))  # in C: every send asks this
         own = dict.fromkeys(ids, part)
-        if len(own) < len(ids) or not self._in_flight.keys().isdisjoint(own) or self._seen.knows_any(own):
+        if len(own) < len(ids) or not (self._in_flight.keys().isdisjoint(own) and self._seen.ids.isdisjoint(own)):
             return False
         self._in_flight.update(own)
         part.repeats = self

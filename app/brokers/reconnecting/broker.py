@@ -65,7 +65,13 @@ class ReconnectingBroker:
         waiting = self.waiting
         if len(waiting) >= self._most_waiting:
             raise Overloaded(f"{len(waiting)} sends are waiting for the broker already")
-        permit, number, served = self._permit(), waiting.begin(), False
+        try:
+            permit = self._breaker.permit()
+        except Rejected as error:
+            raise CircuitOpen(
+                "the broker has been failing; nothing is sent to it for a while", retry_after=error.retry_after
+            ) from None
+        number, served = waiting.begin(), False
         try:
             outcomes = await self._attempt(topic, records, deadline)
             if Failed in map(type, outcomes):  # in C: every send asks this
@@ -74,7 +80,7 @@ class ReconnectingBroker:
             if served:
                 permit.succeeded()
             else:
-                self._judge(permit, outcomes, waiting.since(number))
+                self._judge(permit, outcomes, waiting[number])
         except BaseException:
             permit.gave_back()
             raise
@@ -188,14 +194,6 @@ class ReconnectingBroker:
         if Failed in map(type, outcomes):
             session.suspect(generation)
         return outcomes
-
-    def _permit(self) -> Permit:
-        try:
-            return self._breaker.permit()
-        except Rejected as error:
-            raise CircuitOpen(
-                "the broker has been failing; nothing is sent to it for a while", retry_after=error.retry_after
-            ) from None
 
     def _judge(self, permit: Permit, outcomes: Sequence[Outcome], started: float) -> None:
         """What it says of the broker that nothing came through."""
