@@ -1,6 +1,5 @@
 """Which partition a record goes to: Kafka's own rule for keys, so that all producers of a topic agree."""
 
-import itertools
 from functools import lru_cache
 
 _SEED = 0x9747B28C
@@ -8,18 +7,9 @@ _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
 
 
-class Partitioner:
-    """Keys by murmur2; what has no key goes round the partitions, one partition a request."""
-
-    def __init__(self) -> None:
-        self._turn = itertools.count()
-
-    def of_key(self, key: bytes, partitions: int) -> int:
-        return (murmur2(key) & 0x7FFFFFFF) % partitions
-
-    def next(self, partitions: int) -> int:
-        """The partition for everything in a request that has neither key nor partition."""
-        return next(self._turn) % partitions
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition, of so many, for all that has this key."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 @lru_cache(maxsize=4096)

@@ -1,6 +1,7 @@
 """Sending: messages become records, each is checked before it joins a batch, and each gets an outcome."""
 
 from collections.abc import Sequence
+from itertools import count
 from time import perf_counter
 
 from app.broker import Broker
@@ -8,7 +9,7 @@ from app.deadline import Clock, Deadline
 from app.errors import MessageTooLarge, NotFound, SluiceError, ValidationFailed
 from app.gateway.catalog import Catalog, KnownTopic
 from app.gateway.message import Message, Origin, record_of
-from app.gateway.partitioner import Partitioner
+from app.gateway.partitioner import partition_of
 from app.names import TopicName
 from app.record import BATCH_HEADER, Failed, NewRecord, Outcome
 from app.telemetry.metrics.messages import MessageMetrics
@@ -25,7 +26,8 @@ class Producer:
         self._clock = clock
         self._max_message_bytes = max_message_bytes
         self._metrics = metrics
-        self._partitioner = Partitioner()
+        self._turns = count()
+        """What has neither key nor partition goes round the partitions, one partition a request."""
 
     async def send(
         self,
@@ -79,7 +81,7 @@ class Producer:
     ) -> tuple[list[NewRecord], dict[int, SluiceError]]:
         """The records that can be written, and by its index why a message can't be."""
         now_ms = int(self._clock() * 1000)
-        shared = self._partitioner.next(topic.partitions)
+        shared = next(self._turns) % topic.partitions
         common = origin.headers()
         records: list[NewRecord] = []
         refused: dict[int, SluiceError] = {}
@@ -87,7 +89,7 @@ class Producer:
             key = message.key
             partition = message.partition_id
             if partition is None:
-                partition = shared if key is None else self._partitioner.of_key(key, topic.partitions)
+                partition = shared if key is None else partition_of(key, topic.partitions)
             record = record_of(message, partition, key, now_ms, common)
             if refusal := self._refusal(record, topic):
                 refused[index] = refusal

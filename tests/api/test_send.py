@@ -35,6 +35,13 @@ async def test_keys_go_where_kafkas_own_clients_send_them(client, key, partition
     assert sent.body["partition"] == partition
 
 
+async def test_what_has_neither_key_nor_partition_goes_round(any_client):
+    answers = [await any_client.post("/messages", {"event": generic(n)}) for n in range(7)]
+    partitions = [answer.body["partition"] for answer in answers]
+    assert set(partitions[:3]) == {0, 1, 2}
+    assert partitions[3:] == partitions[:4]
+
+
 async def test_partition_id_decides_and_the_key_is_stored_all_the_same(any_client):
     sent = await any_client.post("/messages", {"event": generic(), "partition_key": "user-ada", "partition_id": 2})
     assert sent.body["partition"] == 2

@@ -164,8 +164,9 @@ class GroupCommit:
     async def _send(self, parts: list[Part]) -> None:
         for part in parts:
             part.handed = True
+        records = [record for part in parts for record in part.records]
         try:
-            delivery = await self._hand_over([record for part in parts for record in part.records])
+            delivery = await self._hand_over(records)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing was queued
             refusal = of_handover(error)
             for part in parts:
@@ -175,7 +176,7 @@ class GroupCommit:
         if self._watch is None:
             self._watch = self._loop.call_later(SLOW_SECONDS, self._look)
         try:
-            self._settle(parts, await delivery)
+            self._settle(parts, records, await delivery)
         except Exception as error:  # noqa: BLE001 - whatever aiokafka gives back as this batch's failure
             self._failed(parts, error)
 
@@ -186,7 +187,7 @@ class GroupCommit:
         if slow and (self._looking is None or self._looking.done()):
             self._looking = self._on_delay()
 
-    def _settle(self, parts: list[Part], answer: Any) -> None:
+    def _settle(self, parts: list[Part], records: list[NewRecord], answer: Any) -> None:
         """Offsets count from the batch's first. A timestamp is the record's own, unless the topic stamps them."""
         if answer is None or answer.offset < 0:
             error = SendFailed("the records are written, but the broker did not say where", outcome=UNKNOWN)
@@ -194,13 +195,15 @@ class GroupCommit:
                 part.fail(error)
             return
         stamp = answer.timestamp if answer.timestamp_type == _LOG_APPEND_TIME else None
-        offset, partition = answer.offset, self._partition
+        outcomes: list[Outcome] = [
+            Written(self._partition, offset, record.timestamp_ms if stamp is None else stamp)
+            for offset, record in enumerate(records, answer.offset)
+        ]
+        start = 0
         for part in parts:
-            outcomes: list[Outcome] = []
-            for record in part.records:
-                outcomes.append(Written(partition, offset, record.timestamp_ms if stamp is None else stamp))
-                offset += 1
-            part.tell(outcomes)
+            end = start + len(part.records)
+            part.tell(outcomes[start:end])
+            start = end
         for repeats, own in groupby(parts, key=attrgetter("repeats")):
             if repeats is not None:
                 repeats.end(list(own))

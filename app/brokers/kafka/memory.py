@@ -32,7 +32,8 @@ class Memory(Generic[T]):
             self._drop_old(now)
             kept = self._kept[name] = _Kept(asyncio.ensure_future(self._ask(name)), now + self._seconds)
             kept.answer.add_done_callback(lambda task: self._drop_failed(name, task))
-        await asyncio.wait({kept.answer})
+        if not kept.answer.done():
+            await asyncio.wait({kept.answer})
         if kept.answer.cancelled():
             raise Disconnected("the connection to Kafka was closed")
         return kept.answer.result()
