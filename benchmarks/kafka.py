@@ -32,10 +32,10 @@ class Kafka:
     def one_round(self, seconds: float) -> Figures:
         produced = self._producer_performance()
         consumed = self._consumer_performance()
-        bare = run(self._bare_port, SINGLES, seconds)
         health = run(self._memory_port, [b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"], seconds)
         memory_single = run(self._memory_port, SINGLES, seconds)
         memory_batch = run(self._memory_port, BATCHES, seconds)
+        bare = run(self._bare_port, SINGLES, seconds)  # right before what it is compared with
         single = run(self._port, SINGLES, seconds)
         batch = run(self._port, BATCHES, seconds)
         polls = run(self._port, POLLS, seconds, 4)
