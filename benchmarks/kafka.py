@@ -14,6 +14,7 @@ from benchmarks.embedded import Figures
 from benchmarks.requests import BATCH, BATCHES, IDLE_POLLS, POLLS, READING_ON, SINGLES, run
 
 RECORDS = 600_000
+WARM_SECONDS = 4.0
 TOPIC = "sample-stream.floor"
 
 
@@ -90,7 +91,8 @@ def kafka() -> Iterator[Kafka]:
                 "org.apache.kafka.tools.TopicCommand",
                 *("--create", "--topic", TOPIC, "--partitions", "3", "--bootstrap-server", server.address),
             )
-            run(port, BATCHES, 1)
+            for requests in (SINGLES, BATCHES):  # a JVM that has just started is still compiling what it does
+                run(port, requests, WARM_SECONDS)
             yield Kafka(server.address, port, pid, memory_port, bare_port)
 
 
