@@ -18,8 +18,8 @@ class Call:
     `deadline` and `lease` are there from the deadlines middleware inwards. `identity` is there from the identify
     middleware inwards, and until then nobody's; `address` is the client's from there, too. `limit` is what the rate
     limit says, `allowed_origin` whose web pages may read the answer. `effective_timeout` is in milliseconds, for who
-    asked for one. Once the answer is out, or could not be written, `at_end` is to be called, and a poll's `delivery` to
-    be settled. By `traceparent` the records of the request belong to its trace, where the gateway traces.
+    asked for one. A poll's `delivery` is to be settled once the answer is out, or could not be written. By
+    `traceparent` the records of the request belong to its trace, where the gateway traces.
     """
 
     request_id: str
@@ -33,6 +33,11 @@ class Call:
     at_end: Callable[[], None] | None = None
     delivery: Delivery | None = None
     traceparent: str | None = None
+
+    def end(self) -> None:
+        """The answer is there, though not written: deadline and lease are given back, if there are any."""
+        if self.at_end is not None:
+            self.at_end()
 
 
 def caller_of(call: Call) -> str:

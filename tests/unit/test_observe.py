@@ -69,3 +69,16 @@ async def test_a_poll_whose_answer_can_not_be_written_is_not_settled_as_written(
         client.sendall(GET)
         async with asyncio.timeout(5):
             assert await settled is False
+
+
+async def test_who_does_not_take_its_answer_holds_nothing_of_deadlines_and_budget(serve):
+    ended = asyncio.Event()
+
+    async def poll(request: Request) -> Answer:
+        request.call.at_end = ended.set
+        return Answer(b"x" * (1 << 24))
+
+    with socket.create_connection(await serve(poll)) as client:
+        client.sendall(GET)
+        async with asyncio.timeout(5):
+            await ended.wait()

@@ -38,7 +38,10 @@ def observe(metrics: Metrics) -> Middleware:
             started = perf_counter()
             response: Response | None = None
             try:
-                response = await handler(request)
+                try:
+                    response = await handler(request)
+                finally:
+                    request.call.end()  # a client that takes its answer slowly holds nothing of what others need
                 if rest := _written(request, response):
                     await rest
                 if request.call.delivery:
@@ -50,12 +53,12 @@ def observe(metrics: Metrics) -> Middleware:
             else:
                 return response
             finally:
-                status, call = _fate(request, response), request.call
-                if call.at_end:
-                    call.at_end()
-                if delivery := call.delivery:
-                    await delivery.settle(status != _CLIENT_GONE)
-                get_running_loop().call_soon(tell, request, response, status, (started, perf_counter()))
+                status = _fate(request, response)
+                try:
+                    if delivery := request.call.delivery:
+                        await delivery.settle(status != _CLIENT_GONE)
+                finally:
+                    get_running_loop().call_soon(tell, request, response, status, (started, perf_counter()))
 
         return handle
 

@@ -41,7 +41,9 @@ class Memory(Generic[T]):
     def remembered(self, name: str) -> tuple[T, float] | None:
         """The answer, if there is one, and until when it is kept, which may be over; by the monotonic clock."""
         kept = self._kept.get(name)
-        return (kept.answer.result(), kept.until) if kept is not None and kept.answer.done() else None
+        if kept is None or not kept.answer.done() or kept.answer.cancelled() or kept.answer.exception():
+            return None
+        return kept.answer.result(), kept.until
 
     def forget(self, name: str) -> None:
         self._kept.pop(name, None)

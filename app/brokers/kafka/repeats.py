@@ -57,7 +57,7 @@ class TopicRepeats:
         for part in parts:
             for record, outcome in zip(part.records, part.outcomes or (), strict=True):
                 if event_id := record.event_id:
-                    del self._in_flight[event_id]
+                    self._in_flight.pop(event_id, None)
                     if isinstance(outcome, Written):
                         written[event_id] = outcome
         self._seen.add(written)
