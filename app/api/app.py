@@ -41,8 +41,7 @@ class Application:
 
     def __call__(self, request: Request) -> Awaitable[Response]:
         request.stopping = self._stopping
-        plain, method = self._plain, request.method
-        handler = plain.get((method, request.target)) or plain.get((method, request.rel_url.raw_path))
+        handler = self._plain.get((request.method, request.rel_url.raw_path))
         if handler is None:
             return self._look_up(request)
         request.match_info = _NO_PARTS

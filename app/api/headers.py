@@ -18,13 +18,11 @@ _EXPOSED = (
 
 def common_lines(call: Call) -> str:
     """What does not hang on the answer, as it stands in a head. Nothing in it is as a client sent it unchecked."""
-    limit = call.limit
-    if limit is None:
-        lines = f"{_ALWAYS}X-Request-Id: {call.request_id}\r\n"
-    else:
-        lines = (
-            f"{_ALWAYS}X-Request-Id: {call.request_id}\r\nX-RateLimit-Limit: {limit.limit}\r\n"
-            f"X-RateLimit-Remaining: {limit.remaining}\r\nX-RateLimit-Reset: {limit.reset}\r\n"
+    lines = f"{_ALWAYS}X-Request-Id: {call.request_id}\r\n"
+    if (limit := call.limit) is not None:
+        lines += (
+            f"X-RateLimit-Limit: {limit.limit}\r\nX-RateLimit-Remaining: {limit.remaining}\r\n"
+            f"X-RateLimit-Reset: {limit.reset}\r\n"
         )
     if call.allowed_origin is not None:
         lines += f"Access-Control-Allow-Origin: {call.allowed_origin}\r\nAccess-Control-Expose-Headers: {_EXPOSED}\r\n"

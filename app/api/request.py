@@ -50,11 +50,6 @@ class Request:
         self.peer = peer
 
     @property
-    def target(self) -> str:
-        """Path and query as they came."""
-        return self._message.path
-
-    @property
     def path(self) -> str:
         """Decoded."""
         return self.rel_url.path
