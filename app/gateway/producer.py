@@ -65,7 +65,7 @@ class Producer:
         except SluiceError as error:
             self._refused(topic, len(records), error)
             raise
-        self._count(topic, records, outcomes, perf_counter() - started)
+        self._metrics.sent(topic.stream, topic.topic, records, outcomes, perf_counter() - started)
         return _in_place(refused, outcomes, len(messages)) if refused else outcomes
 
     def _refused(self, topic: TopicName, messages: int, error: SluiceError) -> None:
@@ -113,28 +113,6 @@ class Producer:
                 f"the message has {record.size} bytes, its topic takes record batches of {configs.max_message_bytes}"
             )
         return None
-
-    def _count(
-        self, topic: TopicName, records: Sequence[NewRecord], outcomes: Sequence[Outcome], seconds: float
-    ) -> None:
-        failed = repeated = size = 0
-        for record in records:
-            if record.value:
-                size += len(record.value)
-        for outcome in outcomes:
-            if isinstance(outcome, Failed):
-                failed += 1
-            elif outcome.duplicate:
-                repeated += 1
-        self._metrics.sent(
-            topic.stream,
-            topic.topic,
-            stored=len(outcomes) - failed - repeated,
-            repeated=repeated,
-            failed=failed,
-            size=size,
-            seconds=seconds,
-        )
 
 
 def _in_place(refused: dict[int, SluiceError], outcomes: Sequence[Outcome], count: int) -> list[Outcome]:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,8 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from app.brokers.waiting import Waiting
+from app.errors import Unavailable
+from app.record import Failed, NewRecord, Written
 from app.telemetry.metrics import Metrics
 from app.telemetry.metrics.door import MOST_KEYS
 from app.telemetry.metrics.families import Families
@@ -30,15 +33,29 @@ def series(metrics: Metrics, name: str) -> list:
 
 
 def test_topics_past_the_bound_share_their_series():
-    metrics = Metrics()
+    metrics, record, written = Metrics(), NewRecord.of(0, b"x" * 10, 0), Written(0, 0, 0)
     for number in range(MOST_TOPICS + 3):
-        metrics.messages.sent("s", f"t{number}", stored=1, repeated=0, failed=0, size=10, seconds=0.1)
+        metrics.messages.sent("s", f"t{number}", [record], [written], 0.1)
         metrics.messages.polled("s", f"t{number}", messages=1, size=10, seconds=0.1)
     assert value(metrics, "sluice_sent_bytes_total", stream="s", topic=f"t{MOST_TOPICS - 1}") == 10
     assert value(metrics, "sluice_sent_bytes_total", stream="_other", topic="_other") == 30
     assert value(metrics, "sluice_polled_bytes_total", stream="_other", topic="_other") == 30
     totals = [sample for sample in series(metrics, "sluice_sent_bytes") if sample.name.endswith("_total")]
     assert len(totals) == MOST_TOPICS + 1
+
+
+def test_of_a_send_it_is_told_what_became_of_each_message():
+    metrics = Metrics()
+    records = [NewRecord.of(0, value, 0) for value in (b"new", b"again", b"lost", None)]
+    outcomes = [Written(0, 0, 0), Written(0, 0, 0, duplicate=True), Failed(Unavailable("away")), Written(0, 1, 0)]
+    metrics.messages.sent("s", "t", records, outcomes, 0.25)
+    topic = {"stream": "s", "topic": "t"}
+    assert value(metrics, "events_created_total") == 2
+    assert value(metrics, "sluice_messages_sent_total", **topic, status="ok") == 3
+    assert value(metrics, "sluice_messages_sent_total", **topic, status="failed") == 1
+    assert value(metrics, "sluice_sent_bytes_total", **topic) == len(b"newagainlost")
+    assert value(metrics, "sluice_send_duration_seconds_sum", **topic) == 0.25
+    assert value(metrics, "sluice_send_batch_size_sum") == 4
 
 
 def test_keys_past_the_bound_share_their_series():
@@ -159,6 +176,30 @@ def test_histograms_of_our_own_tell_what_prometheus_clients_tell(amounts):
     assert text == wanted
 
 
+def test_histograms_of_several_processes_are_prometheus_clients():
+    registry = CollectorRegistry()
+    observed = Families(registry, shared=True).seconds_by("h", "What it is.", "a")("x")
+    observed.observe(2)
+    observed.lend(2, {"request_id": "id"})
+    assert registry.get_sample_value("h_seconds_bucket", {"a": "x", "le": "2.5"}) == 1
+    assert registry.get_sample_value("h_seconds_sum", {"a": "x"}) == 2
+
+
+class Amount(float):
+    """One that can be seen to go."""
+
+
+def test_what_was_observed_is_kept_no_longer_than_until_the_next_sample():
+    metrics, amount = Metrics(), Amount(1.5)
+    gone = weakref.ref(amount)
+    metrics.process.loop_lag.observe(amount)
+    del amount
+    assert gone() == 1.5
+    metrics.sample()
+    assert gone() is None
+    assert value(metrics, "sluice_event_loop_lag_seconds_sum") == 1.5
+
+
 def test_the_oldest_of_those_who_wait_is_told():
     waiting = Waiting()
     assert (len(waiting), waiting.age) == (0, 0.0)
@@ -218,13 +259,18 @@ def test_nothing_is_lost_or_counted_twice_while_several_look():
     def look() -> None:
         while not stop.is_set():
             value(metrics, "sluice_key_requests_total", key="k")
+            metrics.sample()
 
     lookers = [threading.Thread(target=look) for _ in range(3)]
     for looker in lookers:
         looker.start()
     for _ in range(20_000):
         metrics.door.used("k")
+        metrics.broker.committed(1, 0.5)
     stop.set()
     for looker in lookers:
         looker.join()
     assert value(metrics, "sluice_key_requests_total", key="k") == 20_000
+    assert value(metrics, "sluice_embedded_commit_seconds_bucket", le="0.25") == 0
+    assert value(metrics, "sluice_embedded_commit_seconds_count") == 20_000
+    assert value(metrics, "sluice_embedded_commit_seconds_sum") == 10_000

@@ -1,6 +1,6 @@
 """Who comes in, by the name of the key, and who does not. Names are those of the file of keys."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from app.telemetry.metrics.families import OTHER, UNKNOWN, Bounded, Families, Tally
 
@@ -8,7 +8,7 @@ MOST_KEYS = 1000
 """That have series of their own."""
 
 
-class _Use(NamedTuple):
+class _Use(Struct, frozen=True):
     requests: Tally
     messages: Tally
     size: Tally

@@ -7,7 +7,7 @@ from typing import Literal, Protocol, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import Metric
 
-from app.telemetry.metrics.histograms import KeptHistogram, Observed
+from app.telemetry.metrics.histograms import KeptHistogram, Observed, Shared
 
 UNKNOWN = "_unknown"
 """In place of whatever a client made up."""
@@ -78,6 +78,7 @@ class Families:
         self._registry = registry
         self._shared = shared
         self._kept: list[_Kept] = []
+        self._histograms: list[KeptHistogram] = []
         self._looking = Lock()
         registry.register(self)
 
@@ -87,6 +88,11 @@ class Families:
             for tally in self._kept:
                 tally.write_down()
         return ()
+
+    def count_histograms(self) -> None:
+        """What was observed since the last time, which takes memory until then."""
+        for histogram in self._histograms:
+            histogram.count()
 
     def tally(self, counter: Counter) -> Tally:
         """For one series, which is there from now on."""
@@ -115,8 +121,9 @@ class Families:
     def _histogram(self, name: str, meaning: str, bounds: Sequence[float], *labels: str) -> Callable[..., Observed]:
         if self._shared:
             shared = Histogram(name, meaning, labels, buckets=bounds, registry=self._registry)
-            return shared.labels if labels else lambda: shared
+            return lambda *values: Shared(shared.labels(*values) if values else shared)
         kept = KeptHistogram(name, meaning, bounds, labels)
+        self._histograms.append(kept)
         self._registry.register(kept)
         return kept.of
 

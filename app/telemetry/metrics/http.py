@@ -1,7 +1,8 @@
 """Requests as HTTP sees them: how many, how long, how large, by route, method and status."""
 
 from functools import cache
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from app.telemetry.metrics.families import Families, Tally
 from app.telemetry.metrics.histograms import Observed
@@ -18,7 +19,7 @@ Whose = tuple[str, str | None]
 """A request's id, and its `traceparent` where it has one: they lead from a figure to log lines and to a trace."""
 
 
-class _Series(NamedTuple):
+class _Series(Struct, frozen=True):
     duration: Observed
     received: Tally
     sent: Tally
@@ -55,13 +56,13 @@ class HttpMetrics:
         received, sent = sizes
         seconds = ended - started
         series = self._of(method, route, status)
-        exemplar = None
-        if ended >= self._next_exemplar or seconds >= _SLOW_SECONDS:
-            self._next_exemplar = ended + _EXEMPLAR_SECONDS
-            exemplar = _exemplar(*whose)
-        series.duration.observe(seconds, exemplar)
+        series.duration.observe(seconds)
         series.received.total += received
         series.sent.total += sent
+        if ended >= self._next_exemplar or seconds >= _SLOW_SECONDS:
+            self._next_exemplar = ended + _EXEMPLAR_SECONDS
+            if exemplar := _exemplar(*whose):
+                series.duration.lend(seconds, exemplar)
         return seconds
 
 

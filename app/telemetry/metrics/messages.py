@@ -1,8 +1,10 @@
 """Messages in and out, by stream and topic: those that exist, and of them the first so many."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
+from app.record import Failed, NewRecord, Outcome
 from app.telemetry.metrics.families import OTHER, UNKNOWN, Bounded, Families, Tally
 from app.telemetry.metrics.histograms import Observed
 
@@ -14,14 +16,14 @@ OTHER_TOPICS = (OTHER, OTHER)
 _TOPIC = ("stream", "topic")
 
 
-class _Sending(NamedTuple):
+class _Sending(Struct, frozen=True):
     ok: Tally
     failed: Tally
     size: Tally
     duration: Observed
 
 
-class _Polling(NamedTuple):
+class _Polling(Struct, frozen=True):
     messages: Tally
     size: Tally
     duration: Observed
@@ -63,15 +65,25 @@ class MessageMetrics:
         return of
 
     def sent(
-        self, stream: str, topic: str, *, stored: int, repeated: int, failed: int, size: int, seconds: float
+        self, stream: str, topic: str, records: Sequence[NewRecord], outcomes: Sequence[Outcome], seconds: float
     ) -> None:
-        """A send that the log has answered; `size` is in bytes."""
+        """A send that the log has answered, in so many seconds."""
+        size = failed = repeated = 0
+        for record in records:
+            if record.value:
+                size += len(record.value)
+        for outcome in outcomes:
+            if isinstance(outcome, Failed):
+                failed += 1
+            elif outcome.duplicate:
+                repeated += 1
         series = self._sending[stream, topic]
         series.duration.observe(seconds)
-        self._batch.observe(stored + repeated + failed)
         series.size.total += size
-        self._created.total += stored
-        series.ok.total += stored + repeated
+        ok = len(outcomes) - failed
+        self._batch.observe(len(outcomes))
+        self._created.total += ok - repeated
+        series.ok.total += ok
         series.failed.total += failed
 
     def failed(self, stream: str, topic: str, messages: int) -> None:

@@ -32,7 +32,7 @@ class Metrics:
         self._shared = shared
         self._sampled: list[tuple[Gauge, Callable[[], float]]] = []
         self.registry = CollectorRegistry()
-        new = Families(self.registry, shared=shared is not None)
+        self._families = new = Families(self.registry, shared=shared is not None)
         self.http = HttpMetrics(new)
         self.messages = MessageMetrics(new)
         self.tails = TailMetrics(new)
@@ -51,7 +51,11 @@ class Metrics:
         self._sampled.append((gauge, value))
 
     def sample(self) -> None:
-        """Write down the gauges that follow something, for other processes to expose."""
+        """Write down the gauges that follow something, for other processes to expose; to be called each second.
+
+        Histograms are counted, too: what is observed takes memory until then.
+        """
+        self._families.count_histograms()
         if self._process:
             self._process.sample()
         for gauge, value in self._sampled:
