@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from app.api.feeds.tailed import item_of
 from app.api.polled import show
 from app.assembly.door import Door
-from app.assembly.log import make_backoff, make_log, reconnecting
+from app.assembly.log import make_backoff, make_log, reconnecting, spread_over
 from app.broker import Log
 from app.broker_url import SqliteUrl
 from app.brokers.traced import TracedLog
@@ -141,7 +141,12 @@ def _make_core(
         catalog,
         encoder,
         Producer(
-            records, catalog, clock=time.time, max_message_bytes=settings.max_message_bytes, metrics=metrics.messages
+            records,
+            catalog,
+            spread=spread_over(bare),
+            clock=time.time,
+            max_message_bytes=settings.max_message_bytes,
+            metrics=metrics.messages,
         ),
         Consumer(records, show=show, group_prefix=settings.consumer_group_prefix, metrics=metrics.messages),
         live,

@@ -17,6 +17,7 @@ from app.brokers.reconnecting.reach import any_answers
 from app.brokers.reconnecting.session import Listener, ReconnectPolicy, Session, State
 from app.brokers.sqlite.broker import SqliteBroker
 from app.brokers.waiting import Waiting
+from app.gateway.partitioner import Spread, in_turn
 from app.resilience.backoff import Backoff
 from app.resilience.breaker import BreakerPolicy, CircuitBreaker
 from app.settings import Settings
@@ -41,6 +42,11 @@ def make_log(settings: Settings, metrics: Metrics) -> Log:
             return log
         case KafkaUrl() as url:
             return KafkaBroker(kafka_options(settings, url), clock=time.time, **window)
+
+
+def spread_over(log: Log) -> Spread:
+    """Where records go on it that have neither key nor partition."""
+    return log.spread if isinstance(log, KafkaBroker) else in_turn()
 
 
 def make_backoff(settings: Settings) -> Backoff:

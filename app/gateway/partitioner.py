@@ -1,10 +1,21 @@
 """Which partition a record goes to: Kafka's own rule for keys, so that all producers of a topic agree."""
 
+from collections.abc import Callable
 from functools import lru_cache
+from itertools import count
+
+Spread = Callable[[str, int], int]
+"""The partition, of so many, of the topic with this full name, for records that have neither key nor partition."""
 
 _SEED = 0x9747B28C
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
+
+
+def in_turn() -> Spread:
+    """One partition after the other."""
+    turns = count()
+    return lambda _topic, partitions: next(turns) % partitions
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -1,7 +1,6 @@
 """Sending: messages become records, each is checked before it joins a batch, and each gets an outcome."""
 
 from collections.abc import Sequence
-from itertools import count
 from time import perf_counter
 
 from app.broker import Broker
@@ -9,7 +8,7 @@ from app.deadline import Clock, Deadline
 from app.errors import MessageTooLarge, NotFound, SluiceError, ValidationFailed
 from app.gateway.catalog import Catalog, KnownTopic
 from app.gateway.message import Message, Origin, record_of
-from app.gateway.partitioner import partition_of
+from app.gateway.partitioner import Spread, partition_of
 from app.names import TopicName
 from app.record import BATCH_HEADER, Failed, NewRecord, Outcome
 from app.telemetry.metrics.messages import MessageMetrics
@@ -19,15 +18,21 @@ class Producer:
     """Writes messages to topics. One `send` is one call to the broker, whatever it holds."""
 
     def __init__(
-        self, broker: Broker, catalog: Catalog, *, clock: Clock, max_message_bytes: int, metrics: MessageMetrics
+        self,
+        broker: Broker,
+        catalog: Catalog,
+        *,
+        spread: Spread,
+        clock: Clock,
+        max_message_bytes: int,
+        metrics: MessageMetrics,
     ) -> None:
         self._broker = broker
         self._catalog = catalog
         self._clock = clock
         self._max_message_bytes = max_message_bytes
         self._metrics = metrics
-        self._turns = count()
-        """What has neither key nor partition goes round the partitions, one partition a request."""
+        self._spread = spread
 
     async def send(
         self,
@@ -48,11 +53,11 @@ class Producer:
             known = self._catalog.known(topic)
             if known is None:
                 known = await deadline.run(self._catalog.look_up(topic))
-            records, refused = self._records(known, messages, origin)
+            records, refused = self._records(topic, known, messages, origin)
             if refused and any(isinstance(error, NotFound) for error in refused.values()):
                 # A partition that is not there may be new: somebody else can have made it a moment ago.
                 known = await deadline.run(self._catalog.look_up(topic, fresh=True))
-                records, refused = self._records(known, messages, origin)
+                records, refused = self._records(topic, known, messages, origin)
         except SluiceError:
             self._metrics.send_refused(len(messages))
             raise
@@ -77,11 +82,14 @@ class Producer:
             self._metrics.failed(topic.stream, topic.topic, messages)
 
     def _records(
-        self, topic: KnownTopic, messages: Sequence[Message], origin: Origin
+        self, name: TopicName, topic: KnownTopic, messages: Sequence[Message], origin: Origin
     ) -> tuple[list[NewRecord], dict[int, SluiceError]]:
-        """The records that can be written, and by its index why a message can't be."""
+        """The records that can be written, and by its index why a message can't be.
+
+        All those with neither key nor partition go to one partition.
+        """
         now_ms = int(self._clock() * 1000)
-        shared = next(self._turns) % topic.partitions
+        shared = self._spread(name.full, topic.partitions)
         common = origin.headers()
         records: list[NewRecord] = []
         refused: dict[int, SluiceError] = {}

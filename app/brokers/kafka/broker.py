@@ -47,6 +47,7 @@ class KafkaBroker:
         self._memberships = Memberships(options)
         overview = Overview(self._connection, self._directory)
         self.publish = self._producing.publish
+        self.spread = self._producing.spread
         self._admin = Admin(options, self._connection, self._directory, self._reading, self._offsets, overview)
 
     @property

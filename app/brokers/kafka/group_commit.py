@@ -23,6 +23,8 @@ APART_SECONDS = 60.0
 
 SLOW_SECONDS = 1.0
 
+LATE_SECONDS = 0.05
+
 _LOG_APPEND_TIME = 1
 
 HandOver = Callable[[list[NewRecord]], Awaitable["asyncio.Future[Any]"]]
@@ -125,11 +127,17 @@ class GroupCommit:
         self._room = 0
         self._apart_until = 0.0
 
+    @property
+    def late(self) -> bool:
+        """Whether its batch has been on its way for longer than usual."""
+        return self._pump is not None and self._loop.time() - self._begun > LATE_SECONDS
+
     def put(self, part: Part, room: int) -> None:
         """Queue it; whatever else is queued in this turn of the loop shares its batch, as far as that has `room`."""
         self._room = room
         self._waiting.append(part)
         if self._pump is None:
+            self._begun = self._loop.time()
             self._pump = self._loop.create_task(self._run())
 
     def fail_waiting(self, error: SluiceError) -> None:

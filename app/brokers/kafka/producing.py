@@ -21,6 +21,7 @@ from app.brokers.kafka.handing import hand_over, send_in_one_piece
 from app.brokers.kafka.internals import Producer, abort_producer, dead_task, forget_topic
 from app.brokers.kafka.options import KafkaOptions
 from app.brokers.kafka.repeats import Repeats
+from app.brokers.kafka.sticky import Sticky
 from app.deadline import Deadline
 from app.errors import DeadlineExceeded, Disconnected, NotFound, SendFailed, ShuttingDown, SluiceError, Unavailable
 from app.record import Failed, NewRecord, Outcome
@@ -46,6 +47,8 @@ class Producing:
         self._destinations = Destinations(directory, repeats, request_timeout=options.request_timeout)
         self._producer: Producer | None = None
         self._queues: dict[tuple[str, int], GroupCommit] = {}
+        self.spread = Sticky(self._queues)
+        """Where records go that have neither key nor partition."""
         self._beside: set[asyncio.Task[None]] = set()
         self._fault: str | None = None
 
@@ -142,6 +145,7 @@ class Producing:
         """The topic is gone."""
         self._destinations.forget(topic)
         self._repeats.forget(topic)
+        self.spread.forget(topic)
         gone = NotFound(f"topic '{topic}' does not exist")
         for (name, _), queue in self._queues.items():
             if name == topic:
@@ -198,6 +202,7 @@ class Producing:
 
     async def _hand_over(self, topic: str, partition: int, records: list[NewRecord]) -> "asyncio.Future[Any]":
         producer = self._opened()
+        self.spread.took_batch(topic, partition)
         batch = RecordBatch(MOST_BYTES, CODECS[self._options.compression])
         batch.fill(records)
         if self._options.compression != "none" and batch.size() > LARGE:
