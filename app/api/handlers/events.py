@@ -1,7 +1,6 @@
 """The log by attribute: `/events`."""
 
 from datetime import timedelta
-from http import HTTPStatus
 
 from aiohttp import hdrs
 
@@ -55,9 +54,9 @@ class Events:
         [outcome] = await self._producer.send(self._topic, [message], origin_of(request), call.deadline)
         if isinstance(outcome, Failed):
             raise outcome.error
-        value, status = event.value, HTTPStatus.CREATED
+        value, status = event.value, 201
         if outcome.duplicate:
-            value, status = await _stored(index, event.id, call) or value, HTTPStatus.OK
+            value, status = await _stored(index, event.id, call) or value, 200
         return _json(value, status=status, location=f"/events/{event.id}")
 
     async def find(self, request: Request) -> Answer:

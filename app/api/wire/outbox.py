@@ -48,11 +48,12 @@ class HeldTransport(asyncio.Transport):
         self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
 
     def write(self, data: Data) -> None:
-        if not self._pieces:
+        pieces = self._pieces
+        if not pieces:
             self._outbox.add(self)
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size >= AT_ONCE:
+        pieces.append(data)
+        self._size = size = self._size + len(data)
+        if size >= AT_ONCE:
             self.send()
 
     def writelines(self, list_of_data: Iterable[Data]) -> None:
@@ -61,9 +62,10 @@ class HeldTransport(asyncio.Transport):
 
     def send(self) -> None:
         """Hand over what waits, unless the connection was lost meanwhile."""
-        pieces, self._pieces, self._size = self._pieces, [], 0
-        if pieces and not self.is_closing():
-            self._transport.writelines(pieces)
+        if pieces := self._pieces:
+            self._pieces, self._size = [], 0
+            if not self.is_closing():
+                self._transport.writelines(pieces)
 
     def close(self) -> None:
         self.send()
