@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from app.api.call import Call
 from app.record import NewRecord, Written
 from app.telemetry.metrics import Metrics
 
 _TIMES = 5000
 _RECORDS = [NewRecord.of(0, b"x" * 280, 0)]
+_CALL = Call("b1946ac92492d2347c6235b4d2611184")
 _OUTCOMES = [Written(0, 0, 0)]
 
 
@@ -47,9 +49,9 @@ def _answer(metrics: Metrics, method: str, status: int) -> None:
         method,
         "/streams/{stream}/topics/{topic}/messages",
         status,
-        times=(now - 0.0013, now),
-        sizes=(300, 500),
-        whose=("b1946ac92492d2347c6235b4d2611184", None),
+        (now - 0.0013, now),
+        (300, 500),
+        _CALL,
     )
     metrics.door.used("k1")
 

@@ -7,6 +7,8 @@ from typing import Any, Self
 import structlog
 from structlog.typing import Context, Processor, WrappedLogger
 
+from app.telemetry.redaction import redact
+
 _METHODS = {
     logging.DEBUG: "debug",
     logging.INFO: "info",
@@ -17,7 +19,7 @@ _METHODS = {
 
 
 class Logger(structlog.BoundLoggerBase):
-    """Of the module that its context names; `level_of` a module is the least that it tells.
+    """Of the module that its context names; `level_of` a module is the least that it tells. What is secret is left out.
 
     structlog's own takes three times as many calls for a line, and every request waits for one.
     """
@@ -31,6 +33,7 @@ class Logger(structlog.BoundLoggerBase):
 
     def bind(self, **fields: Any) -> Self:
         """One that tells these, too."""
+        redact(fields)
         return type(self)(self._logger, self._processors, {**self._context, **fields}, self._level_of)
 
     def is_enabled_for(self, level: int) -> bool:
@@ -39,6 +42,7 @@ class Logger(structlog.BoundLoggerBase):
     def log(self, level: int, event: str, **fields: Any) -> None:
         if level < self._level:
             return
+        redact(fields)
         method = _METHODS[level]
         line: Any = self._context | fields
         line["event"] = event

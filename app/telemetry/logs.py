@@ -14,10 +14,17 @@ from structlog.typing import EventDict, Processor
 
 from app.telemetry.lines import Lines
 from app.telemetry.logger import Logger
-from app.telemetry.redaction import redact
 
-_BOUND: ContextVar[dict[str, str] | None] = ContextVar("bound", default=None)
-"""What every line of the running task tells: its request's id first."""
+Bound = dict[str, str] | None
+"""What every line of a task tells: its request's id first."""
+
+_BOUND: ContextVar[Bound] = ContextVar("bound", default=None)
+
+bound = _BOUND.get
+"""What every line of the running task tells."""
+
+speak_for = _BOUND.set
+"""Let every further line of the running task tell this: what was `bound` where a request was served."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -29,7 +36,7 @@ def serve_request(request_id: str) -> None:
 
 def bind(**fields: str) -> None:
     """Let every further line of the running request tell these, too."""
-    _BOUND.set({**(_BOUND.get() or {}), **fields})
+    _BOUND.set({**(bound() or {}), **fields})
 
 
 def get_logger(module: str) -> Logger:
@@ -74,10 +81,9 @@ def level_of(root: int, modules: Mapping[str, int], module: str) -> int:
 
 
 def _describe(_logger: Any, method: str, event: EventDict) -> EventDict:
-    redact(event)
     event["level"] = method
-    if bound := _BOUND.get():
-        event.update(bound)
+    if of_task := bound():
+        event.update(of_task)
     return event
 
 

@@ -10,21 +10,16 @@ REDACTED = "[redacted]"
 _SECRET = re.compile(r"authorization|api.?key|password|passwd|secret|token|cookie|query", re.IGNORECASE)
 
 
-def redact(event: Any) -> None:
-    """Take what is secret out of a log event, in place."""
-    secret, nested = _concerns(tuple(event), tuple(map(type, event.values())))
-    for name in secret:
-        event[name] = REDACTED
-    for name in nested:
-        event[name] = _redacted(event[name])
+def redact(fields: dict[str, Any]) -> None:
+    """Take what is secret out of a log line's fields, in place."""
+    for name in _concerned(tuple(fields), tuple(map(type, fields.values()))):
+        fields[name] = REDACTED if is_secret(name) else _redacted(fields[name])
 
 
 @lru_cache(maxsize=1024)
-def _concerns(names: tuple[str, ...], types: tuple[type, ...]) -> tuple[list[str], list[str]]:
-    """The fields that are left out, and those to look into. The same few lines are logged again and again."""
-    secret = [name for name in names if is_secret(name)]
-    nested = [name for name, kind in zip(names, types, strict=True) if issubclass(kind, Mapping)]
-    return secret, [name for name in nested if name not in secret]
+def _concerned(names: tuple[str, ...], types: tuple[type, ...]) -> list[str]:
+    """The fields to be left out or looked into. The same few lines are logged again and again."""
+    return [name for name, kind in zip(names, types, strict=True) if is_secret(name) or issubclass(kind, Mapping)]
 
 
 def is_secret(name: str) -> bool:

@@ -10,7 +10,7 @@ import logging
 import sys
 from types import MappingProxyType
 
-from app.telemetry.logs import bind, configure_logs, get_logger, serve_request
+from app.telemetry.logs import bind, bound, configure_logs, get_logger, serve_request, speak_for
 
 configure_logs("warning,app.loud=info,app.loud.not=error,lib=info", sys.argv[1])
 loud, other = get_logger("app.loud.here"), get_logger("app.other")
@@ -20,6 +20,7 @@ other.info("left out")
 get_logger("app.loud.not").warning("left out")
 serve_request("r-1")
 bind(trace_id="t-1")
+first = bound()
 other.warning("of a request", exc_info=None)
 serve_request("r-2")
 try:
@@ -28,6 +29,8 @@ except ValueError:
     loud.bind(work="w").exception("it failed")
 logging.getLogger("lib.part").info("from a %s", "library")
 logging.getLogger("unknown").info("left out")
+speak_for(first)
+loud.bind(token="canary").info("told later")
 """
 
 
@@ -38,13 +41,15 @@ def told(form: str) -> list[str]:
 
 def test_lines_are_json_with_module_level_time_and_request():
     lines = [json.loads(line) for line in told("json")]
-    assert [line.pop("timestamp")[-1] for line in lines] == ["Z"] * 4
+    assert [line.pop("timestamp")[-1] for line in lines] == ["Z"] * 5
+    of_first = {"request_id": "r-1", "trace_id": "t-1"}
     assert "ValueError: a mistake" in lines[2].pop("exception")
     assert lines == [
         {"module": "app.loud.here", "n": 1, "headers": {"X-API-Key": "[redacted]"}, "event": "told", "level": "info"},
-        {"module": "app.other", "event": "of a request", "level": "warning", "request_id": "r-1", "trace_id": "t-1"},
+        {"module": "app.other", "event": "of a request", "level": "warning"} | of_first,
         {"module": "app.loud.here", "work": "w", "event": "it failed", "level": "error", "request_id": "r-2"},
         {"module": "lib.part", "event": "from a library", "level": "info", "request_id": "r-2"},
+        {"module": "app.loud.here", "token": "[redacted]", "event": "told later", "level": "info"} | of_first,
     ]
 
 

@@ -123,8 +123,8 @@ class Timed:
         self._http = HttpMetrics(Families(self.registry, shared=False))
 
     def answered(self, *, seconds: float, ended: float, request_id: str, traceparent: str | None = None) -> None:
-        times, whose = (ended - seconds, ended), (request_id, traceparent)
-        self._http.answered("GET", "/a", 200, times=times, sizes=(0, 100), whose=whose)
+        whose = SimpleNamespace(request_id=request_id, traceparent=traceparent)
+        self._http.answered("GET", "/a", 200, (ended - seconds, ended), (0, 100), whose)
 
     def exemplars(self, label: str = "request_id") -> set[str]:
         text = openmetrics.generate_latest(self.registry).decode()

@@ -1,11 +1,10 @@
 """One metric and one log line a request, taken once the answer is written and what waited for that is settled.
 
-They are told after the round of the event loop, when its answers have left: nobody waits for them, and told together
-they cost half of what they do one by one between other work.
+They are told in the next round of the event loop, when the answers of this one have left: nobody waits for them, and
+told together they cost half of what they do one by one between other work.
 """
 
 import logging
-from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
@@ -14,8 +13,9 @@ from aiohttp import hdrs
 from app.api.answer import Answer, Response
 from app.api.compression import SMALL, compress
 from app.api.request import Handler, Request, client_gone
+from app.api.rounds import NextRound
 from app.api.route import Middleware, Route
-from app.telemetry.logs import get_logger
+from app.telemetry.logs import Bound, bound, get_logger, speak_for
 from app.telemetry.metrics import Metrics
 
 _CLIENT_GONE = 499
@@ -23,6 +23,9 @@ _QUIET = {"/health", "/ready", "/metrics"}
 _METHODS = frozenset(hdrs.METH_ALL)
 
 _log = get_logger(__name__)
+
+_Told = tuple[Request, Response | None, int, tuple[float, float], Bound]
+"""A request, its answer, the status, when it came and when it was answered, and what its log lines tell."""
 
 
 def observe(metrics: Metrics) -> Middleware:
@@ -32,7 +35,7 @@ def observe(metrics: Metrics) -> Middleware:
     """
 
     def middleware(handler: Handler, route: Route) -> Handler:
-        tell = _teller(metrics, route.path)
+        told = NextRound(_teller(metrics, route.path))
 
         async def handle(request: Request) -> Response:
             started = perf_counter()
@@ -58,32 +61,35 @@ def observe(metrics: Metrics) -> Middleware:
                     if delivery := request.call.delivery:
                         await delivery.settle(status != _CLIENT_GONE)
                 finally:
-                    get_running_loop().call_soon(tell, request, response, status, (started, perf_counter()))
+                    told.add((request, response, status, (started, perf_counter()), bound()))
 
         return handle
 
     return middleware
 
 
-def _teller(metrics: Metrics, route: str) -> Callable[[Request, Response | None, int, tuple[float, float]], None]:
+def _teller(metrics: Metrics, route: str) -> Callable[[_Told], None]:
     """What tells of the requests of a route. It keeps what it would look up anew each time."""
     answered, failed, used = metrics.http.answered, metrics.http.failed, metrics.door.used
     log, level = _log.bind(route=route), logging.DEBUG if route in _QUIET else logging.INFO
     logged = log.is_enabled_for(level)
 
-    def tell(request: Request, response: Response | None, status: int, times: tuple[float, float]) -> None:
-        call = request.call
-        name = call.identity.name
-        method = request.method if request.method in _METHODS else "_unknown"
-        sizes, whose = (request.content.total_bytes, request.sent), (call.request_id, call.traceparent)
-        seconds = answered(method, route, status, times=times, sizes=sizes, whose=whose)
-        used(name)
+    def tell(told: _Told) -> None:
+        request, response, status, times, bound = told
+        call, method = request.call, request.method
+        if method not in _METHODS:
+            method = "_unknown"
+        seconds = answered(method, route, status, times, (request.content.total_bytes, request.sent), call)
+        used(name := call.identity.name)
         if status >= 400 and isinstance(response, Answer) and response.error:
             failed(response.error)
         if logged:
-            key = {"key": name} if name else {}
-            ms = round(seconds * 1000, 3)
-            log.log(level, "request", method=method, path=request.path, status=status, ms=ms, **key)
+            speak_for(bound)
+            ms = round(seconds * 1_000_000) / 1000
+            fields = {"method": method, "path": request.path, "status": status, "ms": ms}
+            if name:
+                fields["key"] = name
+            log.log(level, "request", **fields)
 
     return tell
 

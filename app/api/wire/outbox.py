@@ -5,8 +5,9 @@ in one go, the answers of a round wake it once.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable
+
+from app.api.rounds import NextRound
 
 AT_ONCE = 65_536
 """Bytes of one connection that wait for nothing: the system takes them, or tells the writer to pause."""
@@ -14,25 +15,11 @@ AT_ONCE = 65_536
 Data = bytes | bytearray | memoryview
 
 
-class Outbox:
-    """The transports that hold something, until the end of the round."""
+class Outbox(NextRound["HeldTransport"]):
+    """The transports that hold something."""
 
     def __init__(self) -> None:
-        self._holding: deque[HeldTransport] = deque()
-
-    def add(self, transport: "HeldTransport") -> None:
-        if not self._holding:
-            asyncio.get_running_loop().call_soon(self._send)
-        self._holding.append(transport)
-
-    def _send(self) -> None:
-        holding = self._holding
-        try:
-            while holding:
-                holding.popleft().send()
-        finally:
-            if holding:  # one has failed, which is the loop's to tell, and nobody else's fault
-                asyncio.get_running_loop().call_soon(self._send)
+        super().__init__(HeldTransport.send)
 
 
 class HeldTransport(asyncio.Transport):

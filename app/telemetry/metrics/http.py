@@ -1,6 +1,7 @@
 """Requests as HTTP sees them: how many, how long, how large, by route, method and status."""
 
 from functools import cache
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -15,8 +16,13 @@ _LONGEST_ID = 64
 """OpenMetrics takes 128 characters of an exemplar's labels, their names and the trace's 40 included."""
 
 
-Whose = tuple[str, str | None]
-"""A request's id, and its `traceparent` where it has one: they lead from a figure to log lines and to a trace."""
+class Whose(Protocol):
+    """A request's id, and its `traceparent` where it has one: they lead from a figure to log lines and to a trace."""
+
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def traceparent(self) -> str | None: ...
 
 
 class _Series(Struct, frozen=True):
@@ -46,7 +52,7 @@ class HttpMetrics:
         self._errors(code).inc()
 
     def answered(
-        self, method: str, route: str, status: int, *, times: tuple[float, float], sizes: tuple[int, int], whose: Whose
+        self, method: str, route: str, status: int, times: tuple[float, float], sizes: tuple[int, int], whose: Whose
     ) -> float:
         """The request came at the first of the `times` and had its answer at the second; how many seconds that took.
 
@@ -61,15 +67,15 @@ class HttpMetrics:
         series.sent.total += sent
         if ended >= self._next_exemplar or seconds >= _SLOW_SECONDS:
             self._next_exemplar = ended + _EXEMPLAR_SECONDS
-            if exemplar := _exemplar(*whose):
+            if exemplar := _exemplar(whose):
                 series.duration.lend(seconds, exemplar)
         return seconds
 
 
-def _exemplar(request_id: str, traceparent: str | None) -> dict[str, str] | None:
-    found = {}
-    if len(request_id) <= _LONGEST_ID:
-        found["request_id"] = request_id
+def _exemplar(whose: Whose) -> dict[str, str] | None:
+    found, traceparent = {}, whose.traceparent
+    if len(whose.request_id) <= _LONGEST_ID:
+        found["request_id"] = whose.request_id
     if traceparent and is_recorded(traceparent):
         found["trace_id"] = traceparent.split("-")[1]
     return found or None

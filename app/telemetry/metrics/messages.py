@@ -70,21 +70,21 @@ class MessageMetrics:
         """A send that the log has answered, in so many seconds."""
         size = failed = repeated = 0
         for record in records:
-            if record.value:
-                size += len(record.value)
+            size += len(record.value or b"")
         for outcome in outcomes:
             if isinstance(outcome, Failed):
                 failed += 1
             elif outcome.duplicate:
                 repeated += 1
+        ok = len(outcomes) - failed
         series = self._sending[stream, topic]
         series.duration.observe(seconds)
-        series.size.total += size
-        ok = len(outcomes) - failed
-        self._batch.observe(len(outcomes))
+        self._batch.observe(ok + failed)
         self._created.total += ok - repeated
+        series.size.total += size
         series.ok.total += ok
-        series.failed.total += failed
+        if failed:
+            series.failed.total += failed
 
     def failed(self, stream: str, topic: str, messages: int) -> None:
         """They were refused before they came to the log."""
