@@ -1,7 +1,8 @@
 """What the middlewares find out about a request."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from app.addresses import network_of
 from app.deadline import Deadline
@@ -11,8 +12,7 @@ from app.gateway.consumer import Delivery
 from app.resilience.budget import Lease
 
 
-@dataclass(slots=True, eq=False)
-class Call:
+class Call(Struct, eq=False):
     """One request on its way, by its id.
 
     `deadline` and `lease` are there from the deadlines middleware inwards. `identity` is there from the identify
@@ -27,8 +27,8 @@ class Call:
     address: str = ""
     limit: Verdict | None = None
     allowed_origin: str | None = None
-    deadline: Deadline = field(init=False)
-    lease: Lease = field(init=False)
+    deadline: Deadline = None  # type: ignore[assignment]  # there before anybody asks for it
+    lease: Lease = None  # type: ignore[assignment]
     effective_timeout: int | None = None
     at_end: Callable[[], None] | None = None
     delivery: Delivery | None = None

@@ -1,7 +1,7 @@
 """The limits: token buckets for each caller, each kept as one moment (GCRA, ITU-T I.371's virtual scheduling form)."""
 
-import math
 from collections.abc import Awaitable, Callable
+from math import ceil
 from typing import Protocol
 
 from msgspec import Struct
@@ -90,5 +90,6 @@ def _wait(demand: Demand, empty_for: float) -> float:
 
 def verdict(demand: Demand, empty_for: float, wait: float) -> Verdict:
     """What there is to say of a bucket that is full again in `empty_for` seconds."""
-    remaining = int(demand.size - empty_for * demand.rate + _ROUNDING)
-    return Verdict(int(demand.size), max(0, remaining), math.ceil(empty_for - _ROUNDING), wait)
+    size = demand.size
+    remaining = int(size - empty_for * demand.rate + _ROUNDING)
+    return Verdict(int(size), max(0, remaining), ceil(empty_for - _ROUNDING), wait)

@@ -19,7 +19,7 @@ from threading import Lock
 SETS = 32_768
 _WAYS = 8
 _SECRET_BYTES = 32
-_CACHED_TAGS = 8_192
+_CACHED_PLACES = 8_192
 
 
 class Moments:
@@ -38,7 +38,7 @@ class Moments:
         self._tags = view[_SECRET_BYTES : _SECRET_BYTES + half].cast("Q")
         self.full_at = view[_SECRET_BYTES + half :].cast("d")
         self._sets = len(self._tags) // _WAYS - 1  # the last is for those who share
-        self._tag_of = lru_cache(_CACHED_TAGS)(self._hash)
+        self._place_of = lru_cache(_CACHED_PLACES)(self._hash)
 
     @classmethod
     def alone(cls, sets: int = SETS) -> "Moments":
@@ -63,20 +63,19 @@ class Moments:
 
     def slot_of(self, caller: str, rate: float, size: float, now: float) -> int:
         """Where the moment of the caller's bucket of this kind stands, from now on if it was nowhere."""
-        tag = self._tag_of(caller, rate, size)
-        of_set = tag % self._sets
-        if self._tags[of_set * _WAYS] == tag:  # as nearly always
-            return of_set * _WAYS
-        slot = self._place(tag, of_set, now)
+        tag, first = self._place_of(caller, rate, size)
+        if self._tags[first] == tag:  # as nearly always
+            return first
+        slot = self._slot_from(first, tag, now)
         if slot is not None:
             return slot
-        tag = self._tag_of("", rate, size)
-        slot = self._place(tag, self._sets, now)
-        return self._sets * _WAYS + tag % _WAYS if slot is None else slot
+        tag, _ = self._place_of("", rate, size)
+        first = self._sets * _WAYS
+        slot = self._slot_from(first, tag, now)
+        return first + tag % _WAYS if slot is None else slot
 
-    def _place(self, tag: int, of_set: int, now: float) -> int | None:
-        """The tag's slot in the set, a free one made its own if it had none; None if there is none free either."""
-        first = of_set * _WAYS
+    def _slot_from(self, first: int, tag: int, now: float) -> int | None:
+        """The tag's slot in this set, a free one made its own if it had none; None if there is none free either."""
         free = None
         for slot in range(first, first + _WAYS):
             if self._tags[slot] == tag:
@@ -88,10 +87,12 @@ class Moments:
             self.full_at[free] = math.nextafter(now, math.inf)  # taken, for whoever looks next
         return free
 
-    def _hash(self, caller: str, rate: float, size: float) -> int:
+    def _hash(self, caller: str, rate: float, size: float) -> tuple[int, int]:
+        """The bucket's tag, and the first slot of its set."""
         name = f"{rate} {size} {caller}"
         digest = blake2b(name.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=8).digest()
-        return int.from_bytes(digest) or 1
+        tag = int.from_bytes(digest) or 1
+        return tag, tag % self._sets * _WAYS
 
 
 class _FileLock(AbstractContextManager[None]):

@@ -105,11 +105,12 @@ def origin_of(request: Request) -> Origin:
 
 def follow(messages: Sequence[Message]) -> None:
     """Let the request's log lines tell what its events belong to, where that is the same of all."""
-    if messages and (first := messages[0].event):
-        for name in ("correlation_id", "causation_id"):
-            common = getattr(first, name)
-            if common and all(getattr(message.event, name, None) == common for message in messages):
-                bind(**{name: common})
+    first = messages[0].event if messages else None
+    if first is None:
+        return
+    for name, common in (("correlation_id", first.correlation_id), ("causation_id", first.causation_id)):
+        if common and all(getattr(message.event, name, None) == common for message in messages):
+            bind(**{name: common})
 
 
 def _in_place(items: Sequence[parsing.Item], sent: Sequence[Outcome]) -> list[Outcome]:
