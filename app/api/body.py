@@ -52,8 +52,9 @@ async def read_body(request: Request, *, most: int, ndjson: bool = False) -> Bod
             raise _too_large(most)
         lease.grow_to(declared)
     try:
-        content = request.content
-        data = content.read_nowait() if content.is_eof() else await _arriving(request, most, lease)
+        data = _at_hand(request)
+        if data is None:
+            data = await _arriving(request, most, lease)
     except (web.RequestPayloadError, HttpProcessingError):
         raise BadRequest("the body's framing is broken") from None
     if declared is None:
@@ -89,6 +90,16 @@ def _decompressor(request: Request) -> Callable[[], Decompressor] | None:
     if encoding not in known:
         raise UnsupportedMediaType(f"the content encoding must be one of {ENCODINGS}")
     return known[encoding]
+
+
+def _at_hand(request: Request) -> bytes | None:
+    """The body, if all of it has come. What came in one piece aiohttp (3.14) would hand out in ten times the steps."""
+    content = request.content
+    if not content.is_eof():
+        return None
+    pieces = getattr(content, "_buffer", ())
+    one_piece = len(pieces) == 1 and content.exception() is None and not request.protocol._reading_paused  # noqa: SLF001
+    return pieces[0] if one_piece else content.read_nowait()
 
 
 def _say_continue(request: Request) -> None:

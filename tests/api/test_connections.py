@@ -100,13 +100,14 @@ async def test_whoever_is_refused_takes_no_place(start):
                 assert (await answer(reader))[0] == 200
 
 
-async def test_a_large_body_is_no_large_head(client):
-    body = b'{"event":{"event_type":"a","payload":{"type":"Generic","data":"%s"}}}' % (b"a" * 200_000)
+@pytest.mark.parametrize("piece", [50_000, 300_000])
+async def test_a_large_body_is_no_large_head(client, piece):
+    body = b'{"event":{"event_type":"a","payload":{"type":"Generic","data":"%s"}}}' % (b"a" * 250_000)
     sent = b"POST /messages HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     async with connection(client) as (reader, writer):
         for _ in range(3):
-            for start in range(0, len(sent), 50_000):
-                writer.write(sent[start : start + 50_000])
+            for start in range(0, len(sent), piece):
+                writer.write(sent[start : start + piece])
                 await asyncio.sleep(0.01)
             assert (await answer(reader))[0] == 201
 
