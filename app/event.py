@@ -242,7 +242,7 @@ class EventEncoder:
             return None
         event_id, event_type = event.id or self.new_id(), event.event_type
         lead = {"id": event_id, "event_type": event_type, "timestamp": event.timestamp or self.now()}
-        value = _encode(lead | _members(raw) | lead)
+        value = _encode({**lead, **_members(raw), **lead})
         aggregate_id, correlation_id = event.aggregate_id or None, event.correlation_id or None
         return EncodedEvent(event_id, event_type, value, aggregate_id, correlation_id, event.causation_id or None)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from aiohttp import StreamReader, hdrs, web
@@ -97,7 +97,7 @@ def _at_hand(request: Request) -> bytes | None:
     content = request.content
     if not content.is_eof():
         return None
-    pieces = getattr(content, "_buffer", ())
+    pieces: Sequence[bytes] = getattr(content, "_buffer", ())
     one_piece = len(pieces) == 1 and content.exception() is None and not request.protocol._reading_paused  # noqa: SLF001
     return pieces[0] if one_piece else content.read_nowait()
 

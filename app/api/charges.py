@@ -1,6 +1,6 @@
 """Limits on what is sent: so many events and so many bytes a second for each caller."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from app.api.call import Call, caller_of
 from app.door.limits import Demand, Limiter
@@ -23,8 +23,8 @@ class Charges:
         self._events = events_per_second
         self._bytes = bytes_per_second
 
-    async def take(self, call: Call, *, events: int, size: int) -> None:
-        """Raises TooManyRequests; then nothing was charged."""
+    def take(self, call: Call, *, events: int, size: int) -> Awaitable[None] | None:
+        """What there is to wait for, if there is a limit. It raises TooManyRequests; then nothing was charged."""
         key = call.identity.key
         events_per_second, bytes_per_second = self._events, self._bytes
         if key is not None:
@@ -34,13 +34,15 @@ class Charges:
                 bytes_per_second = key.bytes_per_second
         if events_per_second or bytes_per_second:
             asked = (("events", events_per_second, events), ("bytes", bytes_per_second, size))
-            await self._limit(call, [each for each in asked if each[1]])
+            return self._limit(call, [each for each in asked if each[1]], events, size)
         self._metrics.door.charged(call.identity.name, messages=events, size=size)
+        return None
 
-    async def _limit(self, call: Call, limited: Sequence[tuple[str, float, int]]) -> None:
+    async def _limit(self, call: Call, limited: Sequence[tuple[str, float, int]], events: int, size: int) -> None:
         caller = caller_of(call)
         demands = [Demand(f"{what} {caller}", rate, max(1, rate), cost) for what, rate, cost in limited]
         for (what, rate, _), verdict in zip(limited, await self._limiter.take_all(*demands), strict=True):
             if verdict.wait:
                 self._metrics.door.refused(f"{what}_limited", call.identity.name)
                 raise TooManyRequests(f"too many {what}: {rate:g} a second are allowed", retry_after=verdict.wait)
+        self._metrics.door.charged(call.identity.name, messages=events, size=size)

@@ -50,7 +50,8 @@ class Events:
         follow([message])
         event = message.event
         assert event is not None  # noqa: S101  # `plain` makes no tombstones
-        await self._charges.take(call, events=1, size=len(body.data))
+        if charge := self._charges.take(call, events=1, size=len(body.data)):
+            await charge
         [outcome] = await self._producer.send(self._topic, [message], origin_of(request), call.deadline)
         if isinstance(outcome, Failed):
             raise outcome.error

@@ -63,7 +63,8 @@ class Messages:
         body = await read_body(request, most=self._bounds.body)
         message = self._parser.send(body.data)
         follow([message])
-        await self._charges.take(request.call, events=1, size=len(body.data))
+        if charge := self._charges.take(request.call, events=1, size=len(body.data)):
+            await charge
         [outcome] = await self._producer.send(topic, [message], origin_of(request), request.call.deadline)
         return responses.sent_one(topic, message, outcome)
 
@@ -77,7 +78,8 @@ class Messages:
         if len(good) < len(items) and not (partial and good):
             raise parsing.refused_batch(items)
         follow(good)
-        await self._charges.take(request.call, events=len(good), size=len(body.data))
+        if charge := self._charges.take(request.call, events=len(good), size=len(body.data)):
+            await charge
         sent = await self._producer.send(topic, good, origin_of(request), request.call.deadline, partial=partial)
         outcomes = sent if len(good) == len(items) else _in_place(items, sent)
         return responses.sent_many(topic, items, outcomes)
