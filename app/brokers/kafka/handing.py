@@ -1,6 +1,6 @@
 """Record batches into aiokafka's hands, and out of them in one piece. As `internals`, it leans on private parts.
 
-aiokafka promises nothing about these. tests/kafka/test_aiokafka_contract.py checks each: an upgrade fails there.
+aiokafka promises nothing about these. tests/kafka/test_aiokafka_handing.py checks each: an upgrade fails there.
 """
 
 import asyncio
