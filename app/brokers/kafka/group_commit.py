@@ -7,7 +7,7 @@ and makes the next one. No linger: a batch grows as long as the one before it ta
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import groupby
+from itertools import chain, count, groupby, repeat
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -26,6 +26,8 @@ SLOW_SECONDS = 1.0
 LATE_SECONDS = 0.05
 
 _LOG_APPEND_TIME = 1
+
+_TIME, _RECORDS, _REPEATS = map(attrgetter, ("timestamp_ms", "records", "repeats"))
 
 HandOver = Callable[[list[NewRecord]], Awaitable["asyncio.Future[Any]"]]
 """Gives records to aiokafka as one batch; answers the future of its delivery. When it raises, nothing was queued."""
@@ -161,18 +163,17 @@ class GroupCommit:
         self._begun = self._loop.time()
         apart = self._begun < self._apart_until
         parts: list[Part] = []
-        room = self._room
-        while self._waiting and (not parts or (self._waiting[0].size <= room and not apart)):
-            part = self._waiting.popleft()
+        waiting, room = self._waiting, self._room
+        while waiting and (waiting[0].size <= room or not parts):
+            part = waiting.popleft()
             if not part.withdrawn:
+                part.handed = True
                 parts.append(part)
-                room -= part.size
+                room = 0 if apart else room - part.size
         return parts
 
     async def _send(self, parts: list[Part]) -> None:
-        for part in parts:
-            part.handed = True
-        records = [record for part in parts for record in part.records]
+        records = list(chain.from_iterable(map(_RECORDS, parts)))
         try:
             delivery = await self._hand_over(records)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing was queued
@@ -202,17 +203,15 @@ class GroupCommit:
             for part in parts:
                 part.fail(error)
             return
-        stamp = answer.timestamp if answer.timestamp_type == _LOG_APPEND_TIME else None
-        outcomes: list[Outcome] = [
-            Written(self._partition, offset, record.timestamp_ms if stamp is None else stamp)
-            for offset, record in enumerate(records, answer.offset)
-        ]
+        stamped = answer.timestamp_type == _LOG_APPEND_TIME
+        times = repeat(answer.timestamp, len(records)) if stamped else map(_TIME, records)
+        outcomes: list[Outcome] = list(map(Written, repeat(self._partition), count(answer.offset), times))
         start = 0
         for part in parts:
             end = start + len(part.records)
             part.tell(outcomes[start:end])
             start = end
-        for repeats, own in groupby(parts, key=attrgetter("repeats")):
+        for repeats, own in groupby(parts, key=_REPEATS):
             if repeats is not None:
                 repeats.end(list(own))
 

@@ -7,18 +7,18 @@ first needed, then kept by what is sent from here. Exact while the process lives
 import asyncio
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 
 from app.brokers.dedupe import DedupeWindow
 from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.group_commit import Part
 from app.brokers.kafka.reading import EARLIEST, LATEST, Reading
-from app.record import Limit, Position, Record, Written
+from app.record import Failed, Limit, Position, Record, Written
 
 PAGE = Limit(1000, 1 << 20)
 _AT_ONCE = 1000
-_EVENT_ID = attrgetter("event_id")
+_EVENT_ID, _RECORDS, _OUTCOMES = map(attrgetter, ("event_id", "records", "outcomes"))
 
 
 class TopicRepeats:
@@ -53,14 +53,15 @@ class TopicRepeats:
 
     def end(self, parts: Sequence[Part]) -> None:
         """As parts tell of themselves."""
-        written: dict[str, Written] = {}
-        for part in parts:
-            for record, outcome in zip(part.records, part.outcomes or (), strict=True):
-                if event_id := record.event_id:
-                    self._in_flight.pop(event_id, None)
-                    if isinstance(outcome, Written):
-                        written[event_id] = outcome
-        self._seen.add(written)
+        records, outcomes = map(chain.from_iterable, (map(_RECORDS, parts), map(_OUTCOMES, parts)))
+        ended = dict(zip(map(_EVENT_ID, records), outcomes, strict=True))
+        ended.pop(None, None)
+        landed = self._in_flight.pop
+        for event_id in ended:
+            landed(event_id, None)
+        if Failed in map(type, ended.values()):
+            ended = {event_id: outcome for event_id, outcome in ended.items() if isinstance(outcome, Written)}
+        self._seen.add(ended)
 
 
 class Repeats:

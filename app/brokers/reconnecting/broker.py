@@ -62,7 +62,7 @@ class ReconnectingBroker:
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         """As `Broker.publish`. Raises CircuitOpen, Overloaded: nothing was written, nothing waits."""
-        waiting = self.waiting
+        waiting, session = self.waiting, self._session
         if len(waiting) >= self._most_waiting:
             raise Overloaded(f"{len(waiting)} sends are waiting for the broker already")
         try:
@@ -71,10 +71,15 @@ class ReconnectingBroker:
             raise CircuitOpen(
                 "the broker has been failing; nothing is sent to it for a while", retry_after=error.retry_after
             ) from None
-        number, served = waiting.begin(), False
+        number, served, generation = waiting.begin(), False, session.generation
         try:
-            outcomes = await self._attempt(topic, records, deadline)
+            send = self._inner.publish if session.state == "ready" else self._attempt
+            try:
+                outcomes = await send(topic, records, deadline)
+            except Disconnected as error:
+                outcomes = [Failed(error)] * len(records)
             if Failed in map(type, outcomes):  # in C: every send asks this
+                session.suspect(generation)
                 outcomes = await self._insist(topic, records, deadline, outcomes)
             served = Written in map(type, outcomes)
             if served:
@@ -183,8 +188,9 @@ class ReconnectingBroker:
         return outcomes
 
     async def _attempt(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+        """Once there is a connection."""
         session = self._session
-        if session.state != "ready" and not await session.ready(deadline):
+        if not await session.ready(deadline):
             return [Failed(deadline.error(NOT_WRITTEN))] * len(records)
         generation = session.generation
         try:

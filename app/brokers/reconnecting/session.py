@@ -127,7 +127,7 @@ class Session:
 
     def suspect(self, generation: int) -> None:
         """A call of that generation failed in a way that may mean that the broker is away, or the connection broken."""
-        if generation == self.generation:
+        if generation == self.generation and self.state == "ready":
             self._nudge.set()
 
     async def _watch_forever(self) -> None:
