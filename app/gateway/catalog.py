@@ -12,6 +12,7 @@ from app.errors import AlreadyExists, Conflict, NotFound, ValidationFailed
 from app.gateway.registry import Registry
 from app.gateway.sight import Sight, in_sight
 from app.names import NO_STREAM, TopicName, collision_key, is_internal, new_stream_name
+from app.record import BATCH_HEADER
 from app.topic import TopicConfigs, TopicInfo, TopicSpec
 
 _FRESH_SECONDS = 1.0
@@ -44,10 +45,11 @@ class Defaults(NamedTuple):
 
 
 class KnownTopic(NamedTuple):
-    """What a send needs to know of its topic, read a moment ago."""
+    """What a send needs to know of its topic, read a moment ago: its records may take `room` bytes each in a batch."""
 
     partitions: int
-    configs: TopicConfigs
+    compacted: bool
+    room: int
     until: float
 
 
@@ -81,8 +83,9 @@ class Catalog:
     async def look_up(self, name: TopicName, *, fresh: bool = False) -> KnownTopic:
         """The topic as the broker knew it within the last second, or, `fresh`, is asked for it. Raises NotFound."""
         self.forget(name)
-        layout = await self._log.layout(name.full, fresh=fresh)
-        known = KnownTopic(*layout, self._monotonic() + _FRESH_SECONDS)
+        partitions, configs = await self._log.layout(name.full, fresh=fresh)
+        room = configs.max_message_bytes - BATCH_HEADER
+        known = KnownTopic(partitions, configs.compacted, room, self._monotonic() + _FRESH_SECONDS)
         self._known[name.full] = known
         return known
 

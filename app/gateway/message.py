@@ -44,14 +44,11 @@ class Origin(Struct, frozen=True, gc=False):
         if self.traceparent:
             traced = (("traceparent", self.traceparent.encode()),)
             common, size = common + traced, size + headers_size(traced)
-        return SizedHeaders(common, size)
+        return common, size
 
 
-class SizedHeaders(Struct, frozen=True, gc=False):
-    """Headers, and how many bytes they are."""
-
-    headers: Headers
-    size: int
+SizedHeaders = tuple[Headers, int]
+"""Headers, and how many bytes they are."""
 
 
 def record_of(
@@ -59,7 +56,7 @@ def record_of(
 ) -> NewRecord:
     """The record that stands for the message on the log (API 3)."""
     event = message.event
-    headers, size = common.headers, common.size
+    headers, size = common
     value = event_id = None
     if event is not None:
         value, event_id = event.value, event.id

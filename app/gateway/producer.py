@@ -107,19 +107,18 @@ class Producer:
 
     def _refusal(self, record: NewRecord, topic: KnownTopic) -> SluiceError | None:
         """Why the broker would not take this record, found before it shares a batch with others."""
-        configs = topic.configs
         if record.partition >= topic.partitions:
             return NotFound(f"partition {record.partition} does not exist: the topic has {topic.partitions}")
-        if record.value is None and not configs.compacted:
+        if topic.compacted:
+            if record.key is None:
+                return ValidationFailed.of("partition_key", "is needed: the topic is compacted, which goes by keys")
+        elif record.value is None:
             return ValidationFailed.of("event", "null deletes a key and needs a topic with cleanup.policy=compact")
-        if record.key is None and configs.compacted:
-            return ValidationFailed.of("partition_key", "is needed: the topic is compacted, which goes by keys")
         if record.size > self._max_message_bytes:
             return MessageTooLarge(f"the message has {record.size} bytes, at most {self._max_message_bytes} are taken")
-        if BATCH_HEADER + record.framed > configs.max_message_bytes:
-            return MessageTooLarge(
-                f"the message has {record.size} bytes, its topic takes record batches of {configs.max_message_bytes}"
-            )
+        if record.framed > topic.room:
+            most = BATCH_HEADER + topic.room
+            return MessageTooLarge(f"the message has {record.size} bytes, its topic takes record batches of {most}")
         return None
 
 
