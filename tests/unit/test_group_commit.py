@@ -27,7 +27,7 @@ def record(event_id: str | None = None, size: int = 10) -> NewRecord:
 
 def to(repeats: TopicRepeats | None = None, **configs: str) -> Destination:
     configs = TopicConfigs.read({name.replace("_", "."): value for name, value in configs.items()})
-    return Destination({0}, configs, min(ROOM, configs.max_message_bytes - BATCH_HEADER), repeats, 0.0, 0)
+    return Destination({0}, configs, min(ROOM, configs.max_message_bytes - BATCH_HEADER), repeats)
 
 
 def new_window() -> TopicRepeats:

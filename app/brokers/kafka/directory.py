@@ -1,7 +1,8 @@
 """Which topics there are, who leads their partitions, how they are configured: asked for without creating anything."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 from app.brokers.kafka.connection import Connection
@@ -46,11 +47,11 @@ class Directory:
     A partition that is not known may be new: the broker is asked again, but once a second a topic, whoever insists.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, clock: Callable[[], float] = monotonic) -> None:
         self._connection = connection
-        self._partitions = Memory(self.fresh, PARTITIONS_KEPT)
-        self._again = Memory(self._ask_again, PARTITIONS_KEPT)
-        self._configs = Memory(self.config_now, CONFIGS_KEPT)
+        self._partitions = Memory(self.fresh, PARTITIONS_KEPT, clock=clock)
+        self._again = Memory(self._ask_again, PARTITIONS_KEPT, clock=clock)
+        self._configs = Memory(self.config_now, CONFIGS_KEPT, clock=clock)
         self.forgotten = 0
         """How often something was forgotten before its time."""
 
@@ -75,6 +76,11 @@ class Directory:
 
     async def config(self, topic: str) -> Config:
         return await self._configs.get(topic)
+
+    async def renew(self, topic: str, before: float) -> None:
+        """Ask again for what would be kept no longer than `before`. Raises as asking does."""
+        await self._partitions.renew(topic, before)
+        await self._configs.renew(topic, before)
 
     def remembered(self, topic: str) -> tuple[AbstractSet[int], float]:
         """The topic's partitions, and until when they and its configuration are kept; none, and 0, of one not known."""

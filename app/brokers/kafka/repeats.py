@@ -14,6 +14,7 @@ from app.brokers.dedupe import DedupeWindow
 from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.group_commit import Part
 from app.brokers.kafka.reading import EARLIEST, LATEST, Reading
+from app.errors import Disconnected
 from app.record import Failed, Limit, Position, Record, Written
 
 PAGE = Limit(1000, 1 << 20)
@@ -74,23 +75,22 @@ class Repeats:
         self._max_ids = max_ids
         self._topics: dict[str, asyncio.Task[TopicRepeats]] = {}
 
-    def ready(self, topic: str) -> TopicRepeats | None:
-        """The topic's, if it is filled."""
-        filling = self._topics.get(topic)
-        return filling.result() if filling is not None and filling.done() else None
+    async def fill(self, topic: str, now_ms: int) -> TopicRepeats | None:
+        """The topic's, once it is filled; many who ask cause one reading, which goes on when they leave.
 
-    async def fill(self, topic: str, now_ms: int) -> None:
-        """Return when the topic's window is filled; many who ask cause one reading, which goes on when they leave.
-
-        Raises what reading raises.
+        Raises what reading raises, and Disconnected when all is forgotten in the meantime.
         """
         if not self._window_ms:
-            return
+            return None
         filling = self._topics.get(topic)
         if filling is None:
             filling = self._topics[topic] = asyncio.create_task(self._filled(topic, now_ms))
             filling.add_done_callback(lambda task: self._drop_failed(topic, task))
-        await asyncio.shield(filling)
+        if not filling.done():
+            await asyncio.wait({filling})
+        if filling.cancelled() or not (filling.exception() or self._topics.get(topic) is filling):
+            raise Disconnected("the connection to Kafka was closed")
+        return filling.result()
 
     def forget(self, topic: str) -> None:
         """The topic is gone."""
