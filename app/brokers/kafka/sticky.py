@@ -20,11 +20,10 @@ class Sticky:
     def __call__(self, topic: str, partitions: int) -> int:
         """The partition, of so many; of those that are all late, the one whose turn it is."""
         first = self._next.get(topic, 0) % partitions
-        for partition in chain(range(first, partitions), range(first)):
-            queue = self._queues.get((topic, partition))
-            if queue is None or not queue.late:
-                return partition
-        return first
+        if not self._late(topic, first):  # as nearly always
+            return first
+        others = chain(range(first + 1, partitions), range(first))
+        return next((number for number in others if not self._late(topic, number)), first)
 
     def took_batch(self, topic: str, partition: int) -> None:
         self._next[topic] = partition + 1
@@ -32,3 +31,7 @@ class Sticky:
     def forget(self, topic: str) -> None:
         """The topic is gone."""
         self._next.pop(topic, None)
+
+    def _late(self, topic: str, partition: int) -> bool:
+        queue = self._queues.get((topic, partition))
+        return queue is not None and queue.late
