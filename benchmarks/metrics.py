@@ -33,7 +33,7 @@ def cost() -> Iterator[Cost]:
 
 
 def _send(metrics: Metrics) -> None:
-    metrics.door.charged("k1", messages=1, size=300)
+    metrics.door.charged("k1", 1, 300)
     metrics.messages.sent("orders", "paid", _RECORDS, _OUTCOMES, 0.0012)
     _answer(metrics, "POST", 201)
 

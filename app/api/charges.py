@@ -19,7 +19,8 @@ class Charges:
         self, limiter: Limiter, metrics: Metrics, *, events_per_second: float, bytes_per_second: float
     ) -> None:
         self._limiter = limiter
-        self._metrics = metrics
+        self._charged = metrics.door.charged
+        self._refused = metrics.door.refused
         self._events = events_per_second
         self._bytes = bytes_per_second
 
@@ -35,7 +36,7 @@ class Charges:
         if events_per_second or bytes_per_second:
             asked = (("events", events_per_second, events), ("bytes", bytes_per_second, size))
             return self._limit(call, [each for each in asked if each[1]], events, size)
-        self._metrics.door.charged(call.identity.name, messages=events, size=size)
+        self._charged(call.identity.name, events, size)
         return None
 
     async def _limit(self, call: Call, limited: Sequence[tuple[str, float, int]], events: int, size: int) -> None:
@@ -43,6 +44,6 @@ class Charges:
         demands = [Demand(f"{what} {caller}", rate, max(1, rate), cost) for what, rate, cost in limited]
         for (what, rate, _), verdict in zip(limited, await self._limiter.take_all(*demands), strict=True):
             if verdict.wait:
-                self._metrics.door.refused(f"{what}_limited", call.identity.name)
+                self._refused(f"{what}_limited", call.identity.name)
                 raise TooManyRequests(f"too many {what}: {rate:g} a second are allowed", retry_after=verdict.wait)
-        self._metrics.door.charged(call.identity.name, messages=events, size=size)
+        self._charged(call.identity.name, events, size)

@@ -84,8 +84,8 @@ class Request:
         message = self._message
         if message.should_close or self.stopping():
             answer.keep_alive = False
-        common, head_only = common_lines(self.call), self.method == hdrs.METH_HEAD
-        transport.write(answer.on_wire(common, version=message.version, head_only=head_only))
+        head_only = self.method == hdrs.METH_HEAD
+        transport.write(answer.on_wire(common_lines(self.call), version=message.version, head_only=head_only))
         self._written = answer.size
         return self.whole.writer.drain() if protocol.writing_paused else None
 

@@ -9,22 +9,21 @@ T = TypeVar("T")
 
 
 class NextRound(Generic[T]):
-    """Calls `do` in the next round with each thing that this one added, in order."""
+    """Calls `do` in the next round with what this one added, in order. It takes away each thing before it does it."""
 
-    def __init__(self, do: Callable[[T], None]) -> None:
+    def __init__(self, do: Callable[[deque[T]], None]) -> None:
         self._do = do
         self._waiting: deque[T] = deque()
 
     def add(self, thing: T) -> None:
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._do_all)
-        self._waiting.append(thing)
+        waiting = self._waiting
+        if not waiting:
+            asyncio.get_running_loop().call_soon(self._turn)
+        waiting.append(thing)
 
-    def _do_all(self) -> None:
-        waiting, do = self._waiting, self._do
+    def _turn(self) -> None:
         try:
-            while waiting:
-                do(waiting.popleft())
+            self._do(self._waiting)
         finally:
-            if waiting:  # one has failed, which is the loop's to tell, and nobody else's fault
-                asyncio.get_running_loop().call_soon(self._do_all)
+            if self._waiting:  # one has failed, which is the loop's to tell, and nobody else's fault
+                asyncio.get_running_loop().call_soon(self._turn)

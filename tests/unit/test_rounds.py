@@ -5,9 +5,17 @@ import asyncio
 from app.api.rounds import NextRound
 
 
+def each(do):
+    def do_all(waiting):
+        while waiting:
+            do(waiting.popleft())
+
+    return do_all
+
+
 async def test_what_a_round_adds_is_done_in_the_next_one_in_order():
     done = []
-    later = NextRound(done.append)
+    later = NextRound(each(done.append))
     for n in range(3):
         later.add(n)
     assert done == []
@@ -26,7 +34,7 @@ async def test_what_is_added_meanwhile_is_done_as_well():
         if n:
             later.add(n - 1)
 
-    later = NextRound(do)
+    later = NextRound(each(do))
     later.add(2)
     async with asyncio.timeout(5):
         while len(done) < 3:
@@ -42,7 +50,7 @@ async def test_one_that_fails_keeps_nothing_else_from_being_done():
     def do(divisor: int) -> None:
         done.append(6 / divisor)
 
-    later = NextRound(do)
+    later = NextRound(each(do))
     for divisor in (1, 0, 2):
         later.add(divisor)
     async with asyncio.timeout(5):

@@ -5,6 +5,7 @@ in one go, the answers of a round wake it once.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 
 from app.api.rounds import NextRound
@@ -19,7 +20,12 @@ class Outbox(NextRound["HeldTransport"]):
     """The transports that hold something."""
 
     def __init__(self) -> None:
-        super().__init__(HeldTransport.send)
+        super().__init__(_send)
+
+
+def _send(holding: "deque[HeldTransport]") -> None:
+    while holding:
+        holding.popleft().send()
 
 
 class HeldTransport(asyncio.Transport):

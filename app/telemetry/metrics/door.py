@@ -40,7 +40,7 @@ class DoorMetrics:
         """A request was answered."""
         self._use[key or UNKNOWN].requests.total += 1
 
-    def charged(self, key: str | None, *, messages: int, size: int) -> None:
+    def charged(self, key: str | None, messages: int, size: int) -> None:
         """Messages were let in, out of a body of so many bytes."""
         use = self._use[key or UNKNOWN]
         use.messages.total += messages
