@@ -61,11 +61,11 @@ class Messages:
     async def send(self, request: Request) -> Answer:
         topic = self._topic(request)
         body = await read_body(request, most=self._bounds.body)
-        message = self._parser.send(body.data)
-        follow([message])
+        messages = [message] = [self._parser.send(body.data)]
+        follow(messages)
         if charge := self._charges.take(request.call, events=1, size=len(body.data)):
             await charge
-        [outcome] = await self._producer.send(topic, [message], origin_of(request), request.call.deadline)
+        [outcome] = await self._producer.send(topic, messages, origin_of(request), request.call.deadline)
         return responses.sent_one(topic, message, outcome)
 
     async def send_batch(self, request: Request) -> Answer:
@@ -108,7 +108,7 @@ def origin_of(request: Request) -> Origin:
 def follow(messages: Sequence[Message]) -> None:
     """Let the request's log lines tell what its events belong to, where that is the same of all."""
     first = messages[0].event if messages else None
-    if first is None:
+    if first is None or not (first.correlation_id or first.causation_id):
         return
     for name, common in (("correlation_id", first.correlation_id), ("causation_id", first.causation_id)):
         if common and all(getattr(message.event, name, None) == common for message in messages):

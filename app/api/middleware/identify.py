@@ -41,11 +41,10 @@ def presented(request: Request, *, in_query: bool) -> Collection[str]:
     """Every key the request names, wherever it does."""
     headers = request.headers
     keys = headers.getall(HEADER, ())
-    bearers = headers.getall(hdrs.AUTHORIZATION, ())
-    if len(keys) == 1 and keys[0] and not bearers and not in_query:  # as nearly always
+    if len(keys) == 1 and keys[0] and hdrs.AUTHORIZATION not in headers and not in_query:  # as nearly always
         return keys
     found = set(keys)
-    for credentials in bearers:
+    for credentials in headers.getall(hdrs.AUTHORIZATION, ()):
         scheme, _, token = credentials.partition(" ")
         if scheme.lower() == "bearer":
             found.add(token.strip())
