@@ -46,6 +46,7 @@ class Logger(structlog.BoundLoggerBase):
         method = _METHODS[level]
         line: Any = self._context | fields
         line["event"] = event
+        line["level"] = method
         try:
             for process in self._processors:
                 line = process(self._logger, method, line)

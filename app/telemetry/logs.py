@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -15,10 +16,11 @@ from structlog.typing import EventDict, Processor
 from app.telemetry.lines import Lines
 from app.telemetry.logger import Logger
 
-Bound = dict[str, str] | None
+Bound = Mapping[str, str]
 """What every line of a task tells: its request's id first."""
 
-_BOUND: ContextVar[Bound] = ContextVar("bound", default=None)
+_NOTHING: Bound = MappingProxyType({})
+_BOUND: ContextVar[Bound] = ContextVar("bound", default=_NOTHING)
 
 bound = _BOUND.get
 """What every line of the running task tells."""
@@ -36,7 +38,7 @@ def serve_request(request_id: str) -> None:
 
 def bind(**fields: str) -> None:
     """Let every further line of the running request tell these, too."""
-    _BOUND.set({**(bound() or {}), **fields})
+    _BOUND.set({**bound(), **fields})
 
 
 def get_logger(module: str) -> Logger:
@@ -80,25 +82,18 @@ def level_of(root: int, modules: Mapping[str, int], module: str) -> int:
     return modules.get(prefix, root)
 
 
-def _describe(_logger: Any, method: str, event: EventDict) -> EventDict:
-    event["level"] = method
-    if of_task := bound():
-        event.update(of_task)
-    return event
-
-
 def _rendering(*, console: bool) -> list[Processor]:
     if console:
         return [
-            _describe,
+            _with_bound,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
         ]
     return [_json]
 
 
-def _module_of_library(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    event["module"] = event["_record"].name
+def _with_bound(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    event.update(bound())
     return event
 
 
@@ -106,9 +101,16 @@ def _json(logger: Any, method: str, event: EventDict) -> bytes:
     """The whole line in one step: every request waits for one."""
     if "exc_info" in event:
         event = structlog.processors.format_exc_info(logger, method, event)
-    event = _describe(logger, method, event)
+    event.update(bound())
     event["timestamp"] = datetime.now(UTC)
     return _encode(event)
+
+
+def _of_library(_logger: Any, method: str, event: EventDict) -> EventDict:
+    """What our own loggers tell by themselves."""
+    event["module"] = event["_record"].name
+    event["level"] = method
+    return event
 
 
 def _configure_libraries(root: int, modules: Mapping[str, int], *, console: bool) -> None:
@@ -117,7 +119,7 @@ def _configure_libraries(root: int, modules: Mapping[str, int], *, console: bool
     if not console:
         rendering.append(lambda _logger, _method, line: line.decode())  # type: ignore[attr-defined]
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[_module_of_library],
+        foreign_pre_chain=[_of_library],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
     )
     handler = logging.StreamHandler(sys.stdout)

@@ -29,11 +29,17 @@ def logger(told):
     return lambda level, *processors: Logger(told, processors, {"module": "app.here"}, lambda _module: level)
 
 
-def test_a_line_tells_the_module_then_what_is_bound_then_its_own_fields(told, logger):
+def test_a_line_tells_the_module_then_what_is_bound_then_its_own_fields_then_event_and_level(told, logger):
     logger(logging.INFO).bind(route="/a", status=0).info("request", status=200)
     [(method, line)] = told.lines
     assert method == "info"
-    assert list(line.items()) == [("module", "app.here"), ("route", "/a"), ("status", 200), ("event", "request")]
+    assert list(line.items()) == [
+        ("module", "app.here"),
+        ("route", "/a"),
+        ("status", 200),
+        ("event", "request"),
+        ("level", "info"),
+    ]
 
 
 @pytest.mark.parametrize("least", ["debug", "info", "warning", "error", "critical"])
@@ -63,7 +69,8 @@ def test_processors_make_the_line_in_turns_and_may_drop_it(told, logger):
 
 def test_an_exception_is_told_as_an_error(told, logger):
     logger(logging.INFO).exception("it failed", work="w")
-    assert told.lines == [("error", {"module": "app.here", "work": "w", "event": "it failed", "exc_info": True})]
+    wanted = {"module": "app.here", "work": "w", "event": "it failed", "level": "error", "exc_info": True}
+    assert told.lines == [("error", wanted)]
 
 
 @pytest.mark.parametrize(
