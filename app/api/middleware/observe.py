@@ -7,6 +7,7 @@ told together they cost half of what they do one by one between other work.
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from time import perf_counter
 
 from aiohttp import hdrs
@@ -16,6 +17,7 @@ from app.api.compression import SMALL, compress
 from app.api.request import Handler, Request, client_gone
 from app.api.rounds import NextRound
 from app.api.route import Middleware, Route
+from app.telemetry.logger import Logger
 from app.telemetry.logs import Bound, bound, get_logger, speak_for
 from app.telemetry.metrics import Metrics
 
@@ -75,6 +77,10 @@ def _teller(metrics: Metrics, route: str) -> Callable[[deque[_Told]], None]:
     log, level = _log.bind(route=route), logging.DEBUG if route in _QUIET else logging.INFO
     logged = log.is_enabled_for(level)
 
+    @lru_cache(maxsize=256)
+    def log_of(method: str, key: str | None) -> Logger:
+        return log.bind(method=method, key=key) if key else log.bind(method=method)
+
     def tell(told: deque[_Told]) -> None:
         while told:
             request, response, status, times, bound = told.popleft()
@@ -88,10 +94,7 @@ def _teller(metrics: Metrics, route: str) -> Callable[[deque[_Told]], None]:
             if logged:
                 speak_for(bound)
                 ms = round(seconds * 1_000_000) / 1000
-                fields = {"method": method, "path": request.path, "status": status, "ms": ms}
-                if name:
-                    fields["key"] = name
-                log.log(level, "request", **fields)
+                log_of(method, name).log(level, "request", path=request.path, status=status, ms=ms)
 
     return tell
 
