@@ -10,8 +10,8 @@ from operator import attrgetter
 
 from app.record import Written
 
-PAGE = 4096
-"""Ids that are forgotten together; by so many the window may hold more than it answers for."""
+PAGE = 2048
+"""Ids that are forgotten together; by twice as many the window may hold more than it answers for."""
 
 _PARTITION, _OFFSET, _TIME = map(attrgetter, ("partition", "offset", "timestamp_ms"))
 
@@ -57,8 +57,8 @@ class DedupeWindow:
                 page.drop(written)
         if len(self._pages[-1].ids) >= PAGE:
             self._pages.append(_Page())
+            self._forget(next(reversed(written.values())).timestamp_ms - self._window_ms)
         self._pages[-1].add(written)
-        self._forget(next(reversed(written.values())).timestamp_ms - self._window_ms)
 
     def _forget(self, timestamp_ms: int) -> None:
         """Whole pages, from the oldest on, that are no younger than that or too many."""

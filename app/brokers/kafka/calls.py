@@ -1,7 +1,6 @@
 """One `publish`, taken apart: what the broker would refuse, what is a repeat, what is left to be written."""
 
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import Any
 
 from app.brokers.kafka.batches import refusal
@@ -12,8 +11,6 @@ from app.deadline import Deadline
 from app.errors import UNKNOWN
 from app.record import BATCH_HEADER, Failed, NewRecord, Outcome, Written
 from app.topic import TopicConfigs
-
-_FRAMED = attrgetter("framed")
 
 
 class Call:
@@ -92,12 +89,14 @@ class Call:
 
 def whole(records: Sequence[NewRecord], to: Destination) -> Part | None:
     """All of them as one part, on its way: one batch of one partition holds them, none is refused, all are new."""
-    partition = records[0].partition
-    elsewhere = len(records) > 1 and {record.partition for record in records} != {partition}
-    if elsewhere or partition not in to.partitions:
+    partition, size = records[0].partition, 0
+    for record in records:
+        if record.partition != partition:
+            return None
+        size += record.framed
+    if partition not in to.partitions or size > to.room:
         return None
-    size = sum(map(_FRAMED, records))
-    if size > to.room or (to.config.compacted and None in [record.key for record in records]):
+    if to.config.compacted and None in [record.key for record in records]:
         return None
     part = Part(records, size)
     return part if to.repeats is None or to.repeats.begin_new(part) else None

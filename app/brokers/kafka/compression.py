@@ -7,8 +7,6 @@ made again (https://kafka.apache.org/documentation/#recordbatch).
 
 import struct
 from collections.abc import Sequence
-from itertools import count
-from operator import attrgetter
 from typing import Literal
 
 from app.brokers.kafka import batch_heads
@@ -17,8 +15,6 @@ from app.record import NewRecord
 
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 CODECS: dict[Compression, int] = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
-
-_TIME, _KEY, _VALUE, _HEADERS = map(attrgetter, ("timestamp_ms", "key", "value", "headers"))
 
 _PRODUCER = struct.Struct(">qhi")
 _PRODUCER_AT = 43
@@ -32,9 +28,10 @@ class RecordBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka carries no ty
 
     def fill(self, records: Sequence[NewRecord]) -> None:
         """Append these, for which there has to be room, and close it."""
-        headers = map(list, map(_HEADERS, records))
-        times, keys, values = (map(column, records) for column in (_TIME, _KEY, _VALUE))
-        self._relative_offset = len(list(map(self._builder.append, count(), times, keys, values, headers)))
+        append = self._builder.append
+        for place, record in enumerate(records):
+            append(place, record.timestamp_ms, record.key, record.value, list(record.headers))
+        self._relative_offset = len(records)
         self.close()
 
     def compress(self) -> None:

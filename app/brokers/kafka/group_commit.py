@@ -7,7 +7,7 @@ and makes the next one. No linger: a batch grows as long as the one before it ta
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import chain, count, groupby, repeat
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ LATE_SECONDS = 0.05
 
 _LOG_APPEND_TIME = 1
 
-_TIME, _RECORDS, _REPEATS = map(attrgetter, ("timestamp_ms", "records", "repeats"))
+_RECORDS, _REPEATS = map(attrgetter, ("records", "repeats"))
 
 HandOver = Callable[[list[NewRecord]], Awaitable["asyncio.Future[Any]"]]
 """Gives records to aiokafka as one batch; answers the future of its delivery. When it raises, nothing was queued."""
@@ -203,9 +203,11 @@ class GroupCommit:
             for part in parts:
                 part.fail(error)
             return
-        stamped = answer.timestamp_type == _LOG_APPEND_TIME
-        times = repeat(answer.timestamp, len(records)) if stamped else map(_TIME, records)
-        outcomes: list[Outcome] = list(map(Written, repeat(self._partition), count(answer.offset), times))
+        stamp = answer.timestamp if answer.timestamp_type == _LOG_APPEND_TIME else None
+        outcomes: list[Outcome] = [
+            Written(self._partition, offset, record.timestamp_ms if stamp is None else stamp)
+            for offset, record in enumerate(records, answer.offset)
+        ]
         start = 0
         for part in parts:
             end = start + len(part.records)

@@ -44,11 +44,14 @@ class TopicRepeats:
 
     def begin_new(self, part: Part) -> bool:
         """The same, if none of them is known indeed, and none is there twice."""
-        ids = list(filter(None, map(_EVENT_ID, part.records)))  # in C: every send asks this
-        own = dict.fromkeys(ids, part)
-        if len(own) < len(ids) or not (self._in_flight.keys().isdisjoint(own) and self._seen.ids.isdisjoint(own)):
-            return False
-        self._in_flight.update(own)
+        in_flight, seen = self._in_flight, self._seen.ids
+        own: dict[str, Part] = {}
+        for record in part.records:
+            if event_id := record.event_id:
+                if event_id in own or event_id in in_flight or event_id in seen:
+                    return False
+                own[event_id] = part
+        in_flight |= own
         part.repeats = self
         return True
 
