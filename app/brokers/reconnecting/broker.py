@@ -81,7 +81,9 @@ class ReconnectingBroker:
             if Failed in map(type, outcomes):  # in C: every send asks this
                 session.suspect(generation)
                 outcomes = await self._insist(topic, records, deadline, outcomes)
-            served = Written in map(type, outcomes)
+                served = Written in map(type, outcomes)
+            else:
+                served = bool(outcomes)
             if served:
                 permit.succeeded()
             else:
