@@ -31,17 +31,25 @@ class Topic:
 
         return GroupCommit(hand_over, partition=number, on_failure=lambda _: None, on_delay=lambda: None)
 
-    def send(self) -> None:
+    def send(self, size: int = 1) -> int:
+        """Without a key; answers where it went."""
         partition = self.spread("t", PARTITIONS)
-        record = NewRecord.of(partition, b"v", 1000)
+        self.put(partition, size)
+        return partition
+
+    def put(self, partition: int, size: int = 1) -> None:
+        record = NewRecord.of(partition, b"v" * size, 1000)
         self.queues["t", partition].put(Part([record], record.framed), ROOM)
 
     async def late(self, *partitions: int) -> None:
         """Let these have batches that stay away."""
         for number in partitions:
-            record = NewRecord.of(number, b"v", 1000)
-            self.queues["t", number].put(Part([record], record.framed), ROOM)
+            self.put(number)
         await asyncio.sleep(LATE_SECONDS + 0.02)
+
+    async def answer(self, partition: int) -> None:
+        self.on_their_way[partition].cancel()
+        await turns()
 
     async def end(self) -> None:
         for delivery in self.on_their_way.values():
@@ -77,23 +85,41 @@ async def test_a_partition_whose_batch_is_late_gets_nothing_while_another_is_not
 
 async def test_a_late_one_gets_its_share_again_when_its_batch_is_answered(topic):
     await topic.late(0, 1)
-    topic.on_their_way[1].cancel()
-    await turns()
+    await topic.answer(1)
     chosen = set()
     for _ in range(4):
-        chosen.add(topic.spread("t", PARTITIONS))
-        topic.send()
+        chosen.add(topic.send())
         await turns()
     assert chosen == {1, 2}
 
 
-async def test_where_all_are_late_they_go_on_taking_turns(topic):
+async def test_where_all_are_late_the_one_is_taken_for_which_the_least_is_waiting(topic):
     await topic.late(0, 1, 2)
-    assert topic.spread("t", PARTITIONS) in range(PARTITIONS)
+    assert sorted(topic.send() for _ in range(6)) == [0, 0, 1, 1, 2, 2]
+
+
+async def test_what_fills_a_batch_and_more_goes_to_others_too(topic):
+    topic.put(0)
+    await turns()
+    assert {topic.send(ROOM // 4) for _ in range(9)} == {0, 1, 2}
+
+
+async def test_batches_of_keyed_records_take_no_turn_away(topic):
+    chosen = set()
+    for _ in range(9):
+        topic.put(0)
+        await turns()
+        chosen.add(topic.send())
+        await turns()
+        for partition in list(topic.on_their_way):
+            await topic.answer(partition)
+    assert chosen == {0, 1, 2}
 
 
 async def test_fewer_partitions_than_before_are_no_trouble(topic):
-    topic.spread.took_batch("t", 8)
+    await topic.late(0, 1)
+    assert topic.spread("t", PARTITIONS) == 2
     assert topic.spread("t", 2) in (0, 1)
     topic.spread.forget("t")
+    await topic.answer(0)
     assert topic.spread("t", 2) == 0

@@ -24,6 +24,7 @@ APART_SECONDS = 60.0
 SLOW_SECONDS = 1.0
 
 LATE_SECONDS = 0.05
+"""Several times what a batch takes on a broker that is well, and little beside a deadline."""
 
 _LOG_APPEND_TIME = 1
 
@@ -127,23 +128,28 @@ class GroupCommit:
         self._watch: asyncio.TimerHandle | None = None
         self._looking: asyncio.Task[None] | None = None
         self._room = 0
+        self.waiting_bytes = 0
         self._apart_until = 0.0
 
     @property
-    def late(self) -> bool:
-        """Whether its batch has been on its way for longer than usual."""
-        return self._pump is not None and self._loop.time() - self._begun > LATE_SECONDS
+    def busy(self) -> bool:
+        """Whether its batch is late, or enough for the next one waits already."""
+        if self._pump is None:
+            return False
+        return self.waiting_bytes >= self._room or self._loop.time() - self._begun > LATE_SECONDS
 
     def put(self, part: Part, room: int) -> None:
         """Queue it; whatever else is queued in this turn of the loop shares its batch, as far as that has `room`."""
         self._room = room
         self._waiting.append(part)
+        self.waiting_bytes += part.size
         if self._pump is None:
             self._begun = self._loop.time()
             self._pump = self._loop.create_task(self._run())
 
     def fail_waiting(self, error: SluiceError) -> None:
         """None of those that still wait here is written."""
+        self.waiting_bytes = 0
         while self._waiting:
             self._waiting.popleft().fail(error)
 
@@ -166,6 +172,7 @@ class GroupCommit:
         waiting, room = self._waiting, self._room
         while waiting and (waiting[0].size <= room or not parts):
             part = waiting.popleft()
+            self.waiting_bytes -= part.size
             if not part.withdrawn:
                 part.handed = True
                 parts.append(part)

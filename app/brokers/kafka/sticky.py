@@ -11,27 +11,34 @@ from app.brokers.kafka.group_commit import GroupCommit
 
 
 class Sticky:
-    """Goes on to the next partition when one has taken a batch, and leaves out those whose batch is late (KIP-794)."""
+    """Stays at a partition until that takes a batch, and leaves out those that are busy (KIP-794)."""
 
     def __init__(self, queues: Mapping[tuple[str, int], GroupCommit]) -> None:
         self._queues = queues
-        self._next: dict[str, int] = {}
+        self._at: dict[str, int] = {}
 
     def __call__(self, topic: str, partitions: int) -> int:
-        """The partition, of so many; of those that are all late, the one whose turn it is."""
-        first = self._next.get(topic, 0) % partitions
-        if not self._late(topic, first):  # as nearly always
-            return first
-        others = chain(range(first + 1, partitions), range(first))
-        return next((number for number in others if not self._late(topic, number)), first)
+        """The partition, of so many; where all are busy, the one for which the least is waiting."""
+        at = self._at.get(topic, 0)
+        if at < partitions and not self._busy(topic, at):  # as nearly always
+            return at
+        self._at[topic] = at = self._next(topic, partitions, at % partitions)
+        return at
 
     def took_batch(self, topic: str, partition: int) -> None:
-        self._next[topic] = partition + 1
+        if self._at.get(topic, 0) == partition:
+            self._at[topic] = partition + 1
 
     def forget(self, topic: str) -> None:
         """The topic is gone."""
-        self._next.pop(topic, None)
+        self._at.pop(topic, None)
 
-    def _late(self, topic: str, partition: int) -> bool:
+    def _next(self, topic: str, partitions: int, first: int) -> int:
+        for partition in chain(range(first, partitions), range(first)):
+            if not self._busy(topic, partition):
+                return partition
+        return min(range(partitions), key=lambda partition: self._queues[topic, partition].waiting_bytes)
+
+    def _busy(self, topic: str, partition: int) -> bool:
         queue = self._queues.get((topic, partition))
-        return queue is not None and queue.late
+        return queue is not None and queue.busy
