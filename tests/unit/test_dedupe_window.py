@@ -1,6 +1,9 @@
 """Which ids the window remembers, and which it has forgotten."""
 
+import tracemalloc
 from collections.abc import Iterable
+
+import pytest
 
 from app.brokers.dedupe import PAGE, DedupeWindow
 from app.record import Written
@@ -65,19 +68,42 @@ def test_an_id_asked_for_before_others_came_is_where_it_was_and_so_are_they():
     assert [window.find(name, 5000).offset for name in "abc"] == [0, 1, 2]
 
 
-def test_what_is_too_much_is_let_go_page_by_page():
+def test_what_is_too_much_is_let_go():
     window = DedupeWindow(1000, PAGE)
     names = fill(window, 3 * PAGE + 50, 5000)
     assert known(window, names, 5000) == names[-PAGE:]
-    assert len(window) <= 3 * PAGE + 100
+    assert len(window) == PAGE
 
 
-def test_what_is_too_old_is_let_go_page_by_page():
+def test_what_is_too_old_is_let_go():
     window = DedupeWindow(1000, 10 * PAGE)
     fill(window, 2 * PAGE, 5000)
     names = fill(window, PAGE, 6000)
     assert known(window, names, 6000) == names
-    assert len(window) <= 2 * PAGE
+    assert len(window) == PAGE
+
+
+def test_many_at_once_are_let_go_as_those_that_came_by_and_by():
+    window = DedupeWindow(1000, 3 * PAGE)
+    window.add({str(n): at(n, 5000) for n in range(3 * PAGE)})
+    names = fill(window, PAGE, 5000)
+    assert len(window) == 3 * PAGE
+    assert known(window, [str(PAGE - 1), str(PAGE), *names], 5000) == [str(PAGE), *names]
+
+
+@pytest.mark.parametrize(("count", "pause_ms"), [(PAGE + 100, 0), (PAGE, 1001)], ids=["too many", "too old"])
+def test_ids_that_come_again_when_they_have_left_take_no_more_memory(count, pause_ms):
+    window = DedupeWindow(1000, PAGE)
+    names = [str(n) for n in range(count)]
+    taken = []
+    tracemalloc.start()
+    for turn in range(50):
+        for start in range(0, count, 100):
+            window.add({name: at(start, 5000 + turn * pause_ms) for name in names[start : start + 100]})
+        taken.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert max(taken) < 2 * taken[0]
+    assert len(window) == PAGE
 
 
 def test_what_is_younger_than_what_came_after_it_stays_for_its_own_time():
@@ -93,7 +119,7 @@ def test_an_id_written_again_outlives_what_it_was_first_written_with():
     first, *_ = fill(window, PAGE, 5000)
     window.add({first: at(7, 6000)})
     fill(window, PAGE, 6001)
-    assert len(window) <= PAGE + 100
+    assert len(window) == PAGE + 1
     assert first in window.ids
     assert window.find(first, 6001).offset == 7
 
