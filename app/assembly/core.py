@@ -127,13 +127,7 @@ def _make_core(
     replication = Replication(log, always=settings.default.full)
     records = TracedLog(log, tracing, reader="poll") if tracing else log
     followed = TracedLog(log, tracing, reader="tail", asked=False) if tracing else log
-    live = Live(
-        followed,
-        render=item_of,
-        most_bytes=settings.tail_buffer_bytes,
-        group_prefix=settings.consumer_group_prefix,
-        refused=metrics.messages.commits_refused.inc,
-    )
+    live = _make_live(settings, followed, metrics)
     door.watch(lambda _: live.rouse())
     return Core(
         log,
@@ -154,6 +148,16 @@ def _make_core(
         replication,
         Health(log, connected=lambda: link.connected, unreplicated=lambda: replication.unreplicated),
         Stats(catalog, interval=settings.stats_cache_ttl_secs, monotonic=time.monotonic),
+    )
+
+
+def _make_live(settings: Settings, log: Log, metrics: Metrics) -> Live:
+    return Live(
+        log,
+        render=item_of,
+        most_bytes=settings.tail_buffer_bytes,
+        group_prefix=settings.consumer_group_prefix,
+        refused=metrics.messages.commits_refused.inc,
     )
 
 

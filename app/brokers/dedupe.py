@@ -112,7 +112,8 @@ class _Page:
         """Let the next ones go: so many, and those behind them up to one that is younger than that."""
         first = self._left
         last = min(first + max(0, most), len(self.ids))
-        last += len(list(takewhile(timestamp_ms.__ge__, islice(self._times, last, None))))
+        if last < len(self.ids) and self._times[last] <= timestamp_ms:
+            last += len(list(takewhile(timestamp_ms.__ge__, self._times[last:])))
         self._left = last
         return self.ids[first:last]
 
