@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, cast
 
 from msgspec import UNSET, Struct, UnsetType, json
@@ -99,9 +100,9 @@ def sent_many(topic: TopicName, messages: Sequence[Message | SluiceError], outco
         )
     items = [_sent(topic, message, outcome) for message, outcome in zip(messages, outcomes, strict=True)]
     if failed:
-        return json_response(items, status=207)
+        return json_response(items, status=HTTPStatus.MULTI_STATUS)
     stored = any(not outcome.duplicate for outcome in outcomes if not isinstance(outcome, Failed))
-    return json_response(items, status=201 if stored else 200)
+    return json_response(items, status=HTTPStatus.CREATED if stored else HTTPStatus.OK)
 
 
 class _Sent(Struct, gc=False):

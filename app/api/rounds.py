@@ -1,19 +1,18 @@
 """Rounds of the event loop: what is better done together waits for the next one."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class NextRound(Generic[T]):
-    """Calls `do` in the next round with what this one added, in order. It takes away each thing before it does it."""
+    """Calls `do` in the next round with what this one added, in order. What it leaves, since it failed, comes after."""
 
-    def __init__(self, do: Callable[[deque[T]], None]) -> None:
+    def __init__(self, do: Callable[[Iterator[T]], None]) -> None:
         self._do = do
-        self._waiting: deque[T] = deque()
+        self._waiting: list[T] = []
 
     def add(self, thing: T) -> None:
         waiting = self._waiting
@@ -22,8 +21,9 @@ class NextRound(Generic[T]):
         waiting.append(thing)
 
     def _turn(self) -> None:
+        waiting, self._waiting = iter(self._waiting), []
         try:
-            self._do(self._waiting)
+            self._do(waiting)
         finally:
-            if self._waiting:  # one has failed, which is the loop's to tell, and nobody else's fault
-                asyncio.get_running_loop().call_soon(self._turn)
+            for thing in waiting:  # one has failed, which is the loop's to tell, and nobody else's fault
+                self.add(thing)

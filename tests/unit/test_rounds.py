@@ -7,8 +7,8 @@ from app.api.rounds import NextRound
 
 def each(do):
     def do_all(waiting):
-        while waiting:
-            do(waiting.popleft())
+        for thing in waiting:
+            do(thing)
 
     return do_all
 

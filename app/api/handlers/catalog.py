@@ -1,5 +1,7 @@
 """Streams and topics: which there are, new ones, fewer."""
 
+from http import HTTPStatus
+
 from app.api import responses
 from app.api.answer import Answer
 from app.api.body import read_body
@@ -19,14 +21,14 @@ class Streams:
         deadline = request.call.deadline
         name = parsing_topics.stream_name((await read_body(request, most=self._most_bytes)).data)
         stream = await deadline.run(self._catalog.create_stream(name, deadline))
-        return responses.json_response(responses.stream_body(stream), status=201)
+        return responses.json_response(responses.stream_body(stream), status=HTTPStatus.CREATED)
 
     async def create_topic(self, request: Request) -> Answer:
         deadline = request.call.deadline
         body = await read_body(request, most=self._most_bytes)
         name, spec = parsing_topics.topic_spec(request.match_info["stream"], body.data)
         topic = await deadline.run(self._catalog.create_topic(name, spec, deadline))
-        return responses.json_response(responses.topic_body(topic), status=201)
+        return responses.json_response(responses.topic_body(topic), status=HTTPStatus.CREATED)
 
     async def list_streams(self, request: Request) -> Answer:
         call = request.call
@@ -42,7 +44,7 @@ class Streams:
     async def delete_stream(self, request: Request) -> Answer:
         deadline = request.call.deadline
         await deadline.run(self._catalog.delete_stream(request.match_info["stream"], deadline))
-        return Answer(status=204)
+        return Answer(status=HTTPStatus.NO_CONTENT)
 
     async def list_topics(self, request: Request) -> Answer:
         call = request.call
@@ -62,4 +64,4 @@ class Streams:
     async def delete_topic(self, request: Request) -> Answer:
         deadline = request.call.deadline
         await deadline.run(self._catalog.delete_topic(topic_of(request), deadline))
-        return Answer(status=204)
+        return Answer(status=HTTPStatus.NO_CONTENT)

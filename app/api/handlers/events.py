@@ -1,6 +1,7 @@
 """The log by attribute: `/events`."""
 
 from datetime import timedelta
+from http import HTTPStatus
 
 from aiohttp import hdrs
 
@@ -55,9 +56,9 @@ class Events:
         [outcome] = await self._producer.send(self._topic, [message], origin_of(request), call.deadline)
         if isinstance(outcome, Failed):
             raise outcome.error
-        value, status = event.value, 201
+        value, status = event.value, HTTPStatus.CREATED
         if outcome.duplicate:
-            value, status = await _stored(index, event.id, call) or value, 200
+            value, status = await _stored(index, event.id, call) or value, HTTPStatus.OK
         return _json(value, status=status, location=f"/events/{event.id}")
 
     async def find(self, request: Request) -> Answer:

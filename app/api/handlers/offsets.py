@@ -1,6 +1,7 @@
 """How far a consumer has read a topic: `…/topics/{topic}/offsets`."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 from app.api.answer import Answer
@@ -32,7 +33,7 @@ class OffsetsOf:
     async def forget(self, request: Request) -> Answer:
         consumer = parsing.consumer_query(request.query)
         await request.call.deadline.run(self._offsets.forget(topic_of(request), consumer))
-        return Answer(status=204)
+        return Answer(status=HTTPStatus.NO_CONTENT)
 
 
 def _answer(consumer: str, found: Sequence[PartitionOffset]) -> Answer:

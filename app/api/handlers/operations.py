@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
@@ -61,7 +62,7 @@ class Operations:
         )
 
     async def ready(self, _request: Request) -> Answer:
-        return Answer(status=200 if self._health.ready else 503)
+        return Answer(status=HTTPStatus.OK if self._health.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def stats(self, _request: Request) -> Answer:
         found = self._stats.snapshot()
@@ -88,7 +89,7 @@ class Operations:
             described = self._described = await asyncio.to_thread(_Described.of, self._document)
         known = {tag.value for tag in request.whole.if_none_match or ()}
         unchanged = known & {described.tag, "*"}
-        answer = Answer(status=304) if unchanged else Answer(described.body)
+        answer = Answer(status=HTTPStatus.NOT_MODIFIED) if unchanged else Answer(described.body)
         answer.headers["ETag"] = f'"{described.tag}"'
         answer.headers["Cache-Control"] = "no-cache"  # may be kept, is to be asked for again
         return answer

@@ -5,12 +5,12 @@ told together they cost half of what they do one by one between other work.
 """
 
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import lru_cache
 from time import perf_counter
 
 from aiohttp import hdrs
+from msgspec import Struct
 
 from app.api.answer import Answer, Response
 from app.api.compression import SMALL, compress
@@ -27,8 +27,15 @@ _METHODS = frozenset(hdrs.METH_ALL)
 
 _log = get_logger(__name__)
 
-_Told = tuple[Request, Response | None, int, tuple[float, float], Bound]
-"""A request, its answer, the status, when it came and when it was answered, and what its log lines tell."""
+
+class _Told(Struct, frozen=True, gc=False):
+    """A request and its answer, when it came and when it was answered, and what its log lines tell."""
+
+    request: Request
+    response: Response | None
+    status: int
+    times: tuple[float, float]
+    bound: Bound
 
 
 def observe(metrics: Metrics) -> Middleware:
@@ -64,14 +71,14 @@ def observe(metrics: Metrics) -> Middleware:
                     if delivery := request.call.delivery:
                         await delivery.settle(status != _CLIENT_GONE)
                 finally:
-                    told.add((request, response, status, (started, perf_counter()), bound()))
+                    told.add(_Told(request, response, status, (started, perf_counter()), bound()))
 
         return handle
 
     return middleware
 
 
-def _teller(metrics: Metrics, route: str) -> Callable[[deque[_Told]], None]:
+def _teller(metrics: Metrics, route: str) -> Callable[[Iterator[_Told]], None]:
     """What tells of the requests of a route. It keeps what it would look up anew each time."""
     answered, failed, used = metrics.http.answered, metrics.http.failed, metrics.door.used
     log, level = _log.bind(route=route), logging.DEBUG if route in _QUIET else logging.INFO
@@ -81,18 +88,18 @@ def _teller(metrics: Metrics, route: str) -> Callable[[deque[_Told]], None]:
     def log_of(method: str, key: str | None) -> Logger:
         return log.bind(method=method, key=key) if key else log.bind(method=method)
 
-    def tell(told: deque[_Told]) -> None:
-        while told:
-            request, response, status, times, bound = told.popleft()
+    def tell(told: Iterator[_Told]) -> None:
+        for one in told:
+            request, status = one.request, one.status
             call, method = request.call, request.method
             if method not in _METHODS:
                 method = "_unknown"
-            seconds = answered(method, route, status, times, (request.content.total_bytes, request.sent), call)
+            seconds = answered(method, route, status, one.times, (request.content.total_bytes, request.sent), call)
             used(name := call.identity.name)
-            if status >= 400 and isinstance(response, Answer) and response.error:
-                failed(response.error)
+            if status >= 400 and isinstance(one.response, Answer) and one.response.error:
+                failed(one.response.error)
             if logged:
-                speak_for(bound)
+                speak_for(one.bound)
                 ms = round(seconds * 1_000_000) / 1000
                 log_of(method, name).log(level, "request", path=request.path, status=status, ms=ms)
 
@@ -116,4 +123,4 @@ def _fate(request: Request, response: Response | None) -> int:
     """The status that the client was told, as far as that can be known."""
     if response is None or (isinstance(response, Answer) and (not response.size or client_gone(request))):
         return _CLIENT_GONE
-    return response.status
+    return int(response.status)  # HTTPStatus's members are told as numbers

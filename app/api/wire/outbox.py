@@ -5,8 +5,7 @@ in one go, the answers of a round wake it once.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from app.api.rounds import NextRound
 
@@ -23,9 +22,9 @@ class Outbox(NextRound["HeldTransport"]):
         super().__init__(_send)
 
 
-def _send(holding: "deque[HeldTransport]") -> None:
-    while holding:
-        holding.popleft().send()
+def _send(holding: Iterator["HeldTransport"]) -> None:
+    for transport in holding:
+        transport.send()
 
 
 class HeldTransport(asyncio.Transport):
