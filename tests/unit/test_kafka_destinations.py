@@ -7,6 +7,7 @@ import pytest
 
 from app.brokers.kafka.destinations import Destinations
 from app.brokers.kafka.directory import Directory
+from app.brokers.kafka.reading import LATEST
 from app.brokers.kafka.repeats import Repeats
 from app.errors import Disconnected, NotFound
 from app.record import BATCH_HEADER
@@ -15,7 +16,8 @@ TOPIC = "t"
 
 
 class Cluster:
-    """One topic of so many partitions, configured so. Counts who asks for them; answers nobody unless it is `free`."""
+    """One topic of so many partitions, configured so. Counts who asks for them; answers nobody unless it is
+    `free`. `before_last` is called before a window's last question is answered."""
 
     def __init__(self) -> None:
         self.partitions = 3
@@ -24,7 +26,7 @@ class Cluster:
         self.asked = 0
         self.free = asyncio.Event()
         self.free.set()
-        self.on_ends = lambda: None
+        self.before_last = lambda: None
 
     async def metadata(self, topics, *, node=None):
         self.asked += 1
@@ -35,8 +37,9 @@ class Cluster:
     async def send_to_any(self, _request):
         return SimpleNamespace(resources=[(0, "", 2, TOPIC, [(*each, False, 1) for each in self.configs.items()])])
 
-    async def ends(self, _topic, _time_ms):
-        self.on_ends()
+    async def ends(self, _topic, time_ms):
+        if time_ms == LATEST:
+            self.before_last()
         return dict.fromkeys(range(self.partitions), 0)
 
 
@@ -163,21 +166,40 @@ async def test_what_is_forgotten_while_it_is_found_anew_stays_forgotten(forget):
     assert bench.destinations.known(TOPIC) is None
 
 
-async def test_a_window_that_is_forgotten_while_it_is_filled_is_not_gone_without():
-    bench = Bench(known=3)
-    bench.cluster.on_ends = lambda: asyncio.get_running_loop().call_soon(bench.repeats.forget, TOPIC)
-    with pytest.raises(Disconnected):
+@pytest.mark.parametrize(("forget", "error"), [(Repeats.clear, Disconnected), (Repeats.forget, NotFound)])
+async def test_a_window_that_is_forgotten_right_after_it_was_filled_is_not_gone_without(forget, error):
+    bench, loop = Bench(known=3), asyncio.get_running_loop()
+
+    def forget_soon() -> None:
+        if forget is Repeats.clear:
+            loop.call_soon(loop.create_task, bench.repeats.clear())
+        else:
+            loop.call_soon(bench.repeats.forget, TOPIC)
+
+    bench.cluster.before_last = forget_soon
+    with pytest.raises(error):
         await bench.find(0)
     assert bench.destinations.known(TOPIC) is None
-    bench.cluster.on_ends = lambda: None
+    bench.cluster.before_last = lambda: None
     assert (await bench.find(0)).repeats is not None
 
 
-async def test_all_who_wait_for_a_window_are_told_when_the_connection_is_closed():
-    bench = Bench(known=3)
-    filling = asyncio.Event()
-    bench.cluster.ends = lambda _topic, _time_ms: filling.wait()
+@pytest.mark.parametrize(("forget", "error"), [(Repeats.clear, Disconnected), (Repeats.forget, NotFound)])
+async def test_all_who_wait_for_a_window_are_told_why_they_wait_in_vain_and_nobody_reads_on(forget, error):
+    bench, never, left = Bench(known=3), asyncio.Event(), []
+
+    async def read(_topic, _time_ms):
+        try:
+            await never.wait()
+        finally:
+            left.append(True)
+
+    bench.cluster.ends = read
     finding = [asyncio.ensure_future(bench.find(0)) for _ in range(3)]
     await turns()
-    await bench.repeats.clear()
-    assert {type(error) for error in await asyncio.gather(*finding, return_exceptions=True)} == {Disconnected}
+    if forget is Repeats.clear:
+        await bench.repeats.clear()
+    else:
+        bench.repeats.forget(TOPIC)
+    assert {type(found) for found in await asyncio.gather(*finding, return_exceptions=True)} == {error}
+    assert left == [True]

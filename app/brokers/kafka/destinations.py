@@ -19,7 +19,7 @@ from app.topic import TopicConfigs
 PAUSE = 0.05
 
 RENEWED_AHEAD = 0.3
-"""Seconds before its end."""
+"""Seconds before its end: time for a slow cluster to answer, and that is asked little more often than it has to be."""
 
 
 class Destination(NamedTuple):

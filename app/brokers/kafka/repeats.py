@@ -14,11 +14,11 @@ from app.brokers.dedupe import DedupeWindow
 from app.brokers.kafka.directory import Directory
 from app.brokers.kafka.group_commit import Part
 from app.brokers.kafka.reading import EARLIEST, LATEST, Reading
-from app.errors import Disconnected
+from app.errors import Disconnected, NotFound
 from app.record import Failed, Limit, Position, Record, Written
 
-PAGE = Limit(1000, 1 << 20)
-_AT_ONCE = 1000
+_READ_AT_ONCE = Limit(1000, 1 << 20)
+_ADDED_AT_ONCE = 1000
 _EVENT_ID, _RECORDS, _OUTCOMES = map(attrgetter, ("event_id", "records", "outcomes"))
 
 
@@ -77,14 +77,16 @@ class Repeats:
         self._window_ms = window_ms
         self._max_ids = max_ids
         self._topics: dict[str, asyncio.Task[TopicRepeats]] = {}
+        self._cleared = 0
 
     async def fill(self, topic: str, now_ms: int) -> TopicRepeats | None:
         """The topic's, once it is filled; many who ask cause one reading, which goes on when they leave.
 
-        Raises what reading raises, and Disconnected when all is forgotten in the meantime.
+        Raises what reading raises; NotFound or Disconnected when the topic, or all, was forgotten in the meantime.
         """
         if not self._window_ms:
             return None
+        cleared = self._cleared
         filling = self._topics.get(topic)
         if filling is None:
             filling = self._topics[topic] = asyncio.create_task(self._filled(topic, now_ms))
@@ -92,15 +94,20 @@ class Repeats:
         if not filling.done():
             await asyncio.wait({filling})
         if filling.cancelled() or not (filling.exception() or self._topics.get(topic) is filling):
+            if self._cleared == cleared:
+                raise NotFound(f"topic '{topic}' does not exist")
             raise Disconnected("the connection to Kafka was closed")
         return filling.result()
 
     def forget(self, topic: str) -> None:
         """The topic is gone."""
-        self._topics.pop(topic, None)
+        filling = self._topics.pop(topic, None)
+        if filling is not None:
+            filling.cancel()
 
     async def clear(self) -> None:
         """Forget everything: what became of the sends that were under way has to be read again."""
+        self._cleared += 1
         fillings = list(self._topics.values())
         self._topics.clear()
         for filling in fillings:
@@ -118,27 +125,27 @@ class Repeats:
         since = await self._reading.ends(topic, after_ms)
         last = await self._reading.ends(topic, LATEST)
         starts = {number: _start(first.get(number, 0), since.get(number, -1), end) for number, end in last.items()}
-        found = _Found()
+        ids = _Ids()
         for number, start in newest(starts, last, self._max_ids).items():
-            await self._read(Position(topic, number, start), last[number], after_ms, found)
+            await self._read(Position(topic, number, start), last[number], after_ms, ids)
         seen = DedupeWindow(self._window_ms, self._max_ids)
-        in_order = found.by_time()
-        while some := dict(islice(in_order, _AT_ONCE)):
+        in_order = ids.by_time()
+        while some := dict(islice(in_order, _ADDED_AT_ONCE)):
             seen.add(some)
         return TopicRepeats(seen)
 
-    async def _read(self, at: Position, end: int, after_ms: int, found: "_Found") -> None:
+    async def _read(self, at: Position, end: int, after_ms: int, ids: "_Ids") -> None:
         while at.offset < end:
-            fetched = await self._reading.fetch(at, PAGE, 0)
+            fetched = await self._reading.fetch(at, _READ_AT_ONCE, 0)
             for record in fetched.records:
                 if record.timestamp_ms > after_ms and (event_id := _event_id(record)):
-                    found.add(event_id, at.partition, record)
+                    ids.add(event_id, at.partition, record)
             if fetched.next_offset <= at.offset:
                 break
             at = at._replace(offset=fetched.next_offset)
 
 
-class _Found:
+class _Ids:
     """Ids and where they stand. As objects, all of a window would take as much memory as the window itself."""
 
     def __init__(self) -> None:

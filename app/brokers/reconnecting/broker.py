@@ -62,28 +62,26 @@ class ReconnectingBroker:
 
     async def publish(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
         """As `Broker.publish`. Raises CircuitOpen, Overloaded: nothing was written, nothing waits."""
-        waiting, session = self.waiting, self._session
-        if len(waiting) >= self._most_waiting:
-            raise Overloaded(f"{len(waiting)} sends are waiting for the broker already")
+        waiting, session, permit = self.waiting, self._session, self._permit()
+        number, served = waiting.begin(), False
+        outcomes: list[Outcome] = []
+        left = records
         try:
-            permit = self._breaker.permit()
-        except Rejected as error:
-            raise CircuitOpen(
-                "the broker has been failing; nothing is sent to it for a while", retry_after=error.retry_after
-            ) from None
-        number, served, generation = waiting.begin(), False, session.generation
-        try:
-            send = self._inner.publish if session.state == "ready" else self._attempt
-            try:
-                outcomes = await send(topic, records, deadline)
-            except Disconnected as error:
-                outcomes = [Failed(error)] * len(records)
-            if Failed in map(type, outcomes):  # in C: every send asks this
+            while left:
+                generation = session.generation
+                send = self._inner.publish if session.state == "ready" else self._publish_when_ready
+                try:
+                    answered = await send(topic, left, deadline)
+                except Disconnected as error:
+                    answered = [Failed(error)] * len(left)
+                outcomes = _joined(outcomes, answered) if outcomes else answered
+                if Failed not in map(type, answered):  # in C: every send asks this
+                    served = True
+                    break
                 session.suspect(generation)
-                outcomes = await self._insist(topic, records, deadline, outcomes)
-                served = Written in map(type, outcomes)
+                outcomes, left = await _pause(records, outcomes, deadline)
             else:
-                served = bool(outcomes)
+                served = Written in map(type, outcomes)
             if served:
                 permit.succeeded()
             else:
@@ -171,37 +169,20 @@ class ReconnectingBroker:
             self._session.suspect(generation)
             raise
 
-    async def _insist(
-        self, topic: str, records: Sequence[NewRecord], deadline: Deadline, first: Sequence[Outcome]
-    ) -> list[Outcome]:
-        """Send again what is not written, as long as the deadline allows; `first` is what the first attempt led to."""
-        outcomes = list(first)
-        again = _to_send_again(outcomes)
-        while again:
-            if deadline.remaining() <= PAUSE:
-                for place in again:
-                    outcomes[place] = Failed(DeadlineExceeded("the broker took nothing within this request's deadline"))
-                break
-            await asyncio.sleep(PAUSE)
-            answered = await self._attempt(topic, [records[place] for place in again], deadline)
-            for place, outcome in zip(again, answered, strict=True):
-                outcomes[place] = outcome
-            again = [again[number] for number in _to_send_again(answered)]
-        return outcomes
-
-    async def _attempt(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
-        """Once there is a connection."""
-        session = self._session
-        if not await session.ready(deadline):
-            return [Failed(deadline.error(NOT_WRITTEN))] * len(records)
-        generation = session.generation
+    def _permit(self) -> Permit:
+        if len(self.waiting) >= self._most_waiting:
+            raise Overloaded(f"{len(self.waiting)} sends are waiting for the broker already")
         try:
-            outcomes = await self._inner.publish(topic, records, deadline)
-        except Disconnected as error:
-            outcomes = [Failed(error)] * len(records)
-        if Failed in map(type, outcomes):
-            session.suspect(generation)
-        return outcomes
+            return self._breaker.permit()
+        except Rejected as error:
+            raise CircuitOpen(
+                "the broker has been failing; nothing is sent to it for a while", retry_after=error.retry_after
+            ) from None
+
+    async def _publish_when_ready(self, topic: str, records: Sequence[NewRecord], deadline: Deadline) -> list[Outcome]:
+        if not await self._session.ready(deadline):
+            return [Failed(deadline.error(NOT_WRITTEN))] * len(records)
+        return await self._inner.publish(topic, records, deadline)
 
     def _judge(self, permit: Permit, outcomes: Sequence[Outcome], started: float) -> None:
         """What it says of the broker that nothing came through."""
@@ -215,11 +196,26 @@ class ReconnectingBroker:
             permit.gave_back()
 
 
-def _to_send_again(outcomes: Sequence[Outcome]) -> list[int]:
-    return [
-        place
-        for place, outcome in enumerate(outcomes)
-        if isinstance(outcome, Failed)
-        and isinstance(outcome.error, Disconnected)
-        and outcome.error.outcome == NOT_WRITTEN
-    ]
+async def _pause(
+    records: Sequence[NewRecord], outcomes: list[Outcome], deadline: Deadline
+) -> tuple[list[Outcome], list[NewRecord]]:
+    """The outcomes, and those records that are to be sent again now: none when there is no time left for that."""
+    again = [record for record, outcome in zip(records, outcomes, strict=True) if _goes_again(outcome)]
+    if again and deadline.remaining() <= PAUSE:
+        late = Failed(DeadlineExceeded("the broker took nothing within this request's deadline"))
+        return [late if _goes_again(outcome) else outcome for outcome in outcomes], []
+    if again:
+        await asyncio.sleep(PAUSE)
+    return outcomes, again
+
+
+def _joined(before: list[Outcome], answered: list[Outcome]) -> list[Outcome]:
+    """With what became of those that were sent again."""
+    rest = iter(answered)
+    return [next(rest) if _goes_again(outcome) else outcome for outcome in before]
+
+
+def _goes_again(outcome: Outcome) -> bool:
+    return (
+        isinstance(outcome, Failed) and isinstance(outcome.error, Disconnected) and outcome.error.outcome == NOT_WRITTEN
+    )
