@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 KEY = "benchmark"
@@ -26,6 +26,12 @@ class Result:
     def percentile(self, share: float) -> float:
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def joined(results: Sequence[Result]) -> Result:
+    """Several runs as if they were one."""
+    latencies = [seconds for result in results for seconds in result.latencies]
+    return Result(sum(result.seconds for result in results), latencies, sum(result.bytes_read for result in results))
 
 
 class _Connection(asyncio.Protocol):
