@@ -10,7 +10,7 @@ from support import publish, read_all, record
 
 from app.brokers.sqlite.broker import SqliteBroker
 from app.errors import DeadlineExceeded, SendFailed
-from app.record import Failed, Written
+from app.record import Failed, Limit, Position, Written
 from app.topic import TopicSpec
 
 TOPIC = "unit.publish"
@@ -149,3 +149,42 @@ async def test_the_window_ends_at_the_same_moment_after_a_restart(log, clock):
     await log.open()
     outcomes = await publish(log, TOPIC, stamped(clock, old), stamped(clock, young))
     assert [o.duplicate for o in outcomes] == [False, True]
+
+
+async def test_what_is_read_before_the_writer_knows_of_it_is_not_taken_for_a_topic_made_anew(tmp_path):
+    committed, free = threading.Event(), threading.Event()
+
+    def hold(*_):
+        committed.set()
+        assert free.wait(20)
+
+    free.set()
+    log = SqliteBroker(tmp_path / "log.db", clock=time.time, committed=hold, dedupe_window_secs=60, dedupe_max_ids=5)
+    await log.open()
+    try:
+        await log.create(TopicSpec(TOPIC, 1))
+        committed.clear()
+        free.clear()
+        sending = asyncio.ensure_future(publish(log, TOPIC, record(b"one")))
+        await asyncio.to_thread(committed.wait, 10)
+        ahead = await log.fetch(Position(TOPIC, 0, 1), Limit(10, 1000))
+        assert (ahead.records, ahead.next_offset, ahead.high_watermark) == ([], 1, 1)
+        waiting = asyncio.ensure_future(log.fetch(Position(TOPIC, 0, 1), Limit(10, 1000), 20))
+        await asyncio.sleep(0.1)
+        free.set()
+        await sending
+        await publish(log, TOPIC, record(b"two"))
+        assert [found.offset for found in (await waiting).records] in ([], [1])
+    finally:
+        free.set()
+        await log.close()
+
+
+async def test_an_offset_beyond_the_end_is_the_end(log):
+    await publish(log, TOPIC, record(b"one"))
+    beyond = await log.fetch(Position(TOPIC, 0, 99), Limit(10, 1000))
+    assert (beyond.records, beyond.next_offset, beyond.high_watermark) == ([], 1, 1)
+    waiting = asyncio.ensure_future(log.fetch(Position(TOPIC, 0, 99), Limit(10, 1000), 20))
+    await asyncio.sleep(0.1)
+    await publish(log, TOPIC, record(b"two"))
+    assert [found.value for found in (await waiting).records] == [b"two"]

@@ -17,7 +17,7 @@ from app.brokers.sqlite.compaction import Compaction
 from app.brokers.sqlite.inbox import Job, Publish, Submission, Work
 from app.brokers.sqlite.jobs import alter_topic, commit_offsets, create_topic, delete_topic, forget_offsets, ping
 from app.brokers.sqlite.lock import OwnerLock
-from app.brokers.sqlite.reader import Readers, first_since, read_committed, read_groups, read_page
+from app.brokers.sqlite.reader import Readers, first_since, read_committed, read_end, read_groups, read_page
 from app.brokers.sqlite.retention import Retention
 from app.brokers.sqlite.schema import NotOurs
 from app.brokers.sqlite.windows import fill_windows
@@ -133,16 +133,18 @@ class SqliteBroker:
         topic = parts.catalog.topic(at.topic)
         partition = topic.partition(at.partition)
         offset = partition.clamp(at.offset)
+        if offset < at.offset:  # what was committed a moment ago may have been read already, before it is known here
+            offset = min(at.offset, await parts.readers.run(partial(read_end, partition_id=partition.id, at=at)))
         if wait and offset >= partition.next_offset:
             await self._wakeups.wait((at.topic, at.partition), wait)
             now = self._parts().catalog.topic(at.topic)
             if now.id != topic.id:
                 raise NotFound(f"topic '{at.topic}' was deleted")
             partition = now.partition(at.partition)
-            offset = partition.clamp(offset)
+            offset = max(offset, partition.log_start)
             wait = 0
         if offset >= partition.next_offset:
-            return Fetched([], offset, partition.next_offset, partition.log_start)
+            return Fetched([], offset, offset, partition.log_start)
         at = Position(at.topic, at.partition, offset)
         fetched = await parts.readers.run(partial(read_page, partition_id=partition.id, at=at, limit=limit))
         if wait and not fetched.records and fetched.next_offset > offset:  # only holes are left up to the end

@@ -34,6 +34,7 @@ ORDER BY consumer_group, topic.name, partition
 _SINCE = """
 SELECT base_offset, count, crc32, records FROM batch WHERE partition = ? AND max_timestamp >= ? ORDER BY base_offset
 """
+_END = "SELECT next_offset FROM partition WHERE id = ?"
 _COMMITTED = "SELECT partition, next_offset FROM committed WHERE topic = ? AND consumer_group = ?"
 
 
@@ -89,6 +90,14 @@ def read_page(db: apsw.Connection, partition_id: int, at: Position, limit: Limit
     if not page.records and page.offset < bounds.high_watermark and limit.count > 0:
         raise page.failure("it is missing")
     return Fetched(page.records, page.offset, bounds.high_watermark, bounds.log_start)
+
+
+def read_end(db: apsw.Connection, partition_id: int, at: Position) -> int:
+    """The high watermark. Raises NotFound, apsw.Error."""
+    end = db.execute(_END, (partition_id,)).get
+    if end is None:
+        raise NotFound(f"topic '{at.topic}' does not exist")
+    return int(end)
 
 
 def read_committed(db: apsw.Connection, topic_id: int, group: str) -> dict[int, int]:
